@@ -1,0 +1,1 @@
+"""Where accuracy comes from."""

@@ -1,0 +1,1 @@
+"""Keras readings of a network: models that train."""

@@ -1,0 +1,1 @@
+"""The simulator: pure functions over arrays, compiled by Numba."""

@@ -1,0 +1,1 @@
+"""Fixed networks, written with the same builder as the spaces."""

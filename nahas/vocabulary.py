@@ -1,0 +1,87 @@
+"""The closed vocabularies of nahas, as integers so that tables can hold them."""
+
+from enum import IntEnum
+
+
+class LayerKind(IntEnum):
+    """What a layer computes. CONVOLUTION covers every layer of multiply-accumulates."""
+
+    CONVOLUTION = 0
+    POOL = 1
+    ADD = 2
+    SCALE = 3
+    ACTIVATION = 4
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether the layer runs on the vector path: no weights, no multiply-accumulates."""
+        return self is not LayerKind.CONVOLUTION
+
+
+class Objective(IntEnum):
+    """What the mapper minimises; ties fall to the other of latency and energy."""
+
+    LATENCY = 0
+    ENERGY = 1
+    EDP = 2
+
+
+class Bound(IntEnum):
+    """What the latency of a layer is spent on."""
+
+    COMPUTE = 0
+    LOCAL_MEMORY = 1
+    IO = 2
+
+
+class Reason(IntEnum):
+    """Why a layer, or a design, cannot run. OK is feasible."""
+
+    OK = 0
+    REGISTER_FILE = 1
+    LOCAL_MEMORY = 2
+
+
+class Tensor(IntEnum):
+    """The three tensors of a layer, in the order of every table."""
+
+    WEIGHTS = 0
+    INPUTS = 1
+    OUTPUTS = 2
+
+
+class Level(IntEnum):
+    """The temporal levels of a mapping, outermost first."""
+
+    DRAM = 0
+    LOCAL_MEMORY = 1
+    REGISTER_FILE = 2
+
+
+class Dim(IntEnum):
+    """Loop dimensions. K and C count output and input channels of ONE of the G groups."""
+
+    N = 0
+    G = 1
+    K = 2
+    C = 3
+    P = 4
+    Q = 5
+    R = 6
+    S = 7
+
+
+class Slot(IntEnum):
+    """Where a loop of a mapping stands, outermost first: even slots are temporal, odd spatial.
+
+    The edge template spreads PE_ARRAY over PEs, LANE_ARRAY over the lanes of a PE and
+    DATAPATH over SIMD units and their dot products. A shared buffer with PEs below it
+    (Timeloop's reference hierarchy) leaves PE_ARRAY empty and spreads LANE_ARRAY over PEs.
+    """
+
+    DRAM = 0
+    PE_ARRAY = 1
+    LOCAL_MEMORY = 2
+    LANE_ARRAY = 3
+    REGISTER_FILE = 4
+    DATAPATH = 5
