@@ -53,7 +53,8 @@ class Layer:
                 continue
             if not isinstance(value, int) or value < 1:
                 raise LayerError(
-                    f"layer '{self.name}': {field.name} is {value!r}, but it must be an integer of at least 1"
+                    f"layer '{self.name}': {field.name} is {value!r}, "
+                    "but it must be a whole number above 0"
                 )
 
     @property

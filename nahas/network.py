@@ -30,7 +30,8 @@ class Network:
             raise NetworkError(f"network '{self.name}' has no layers")
         if len(self.inputs) != len(self.layers):
             raise NetworkError(
-                f"network '{self.name}' has {len(self.layers)} layers but inputs for {len(self.inputs)}"
+                f"network '{self.name}' has {len(self.layers)} layers, "
+                f"but inputs for {len(self.inputs)}"
             )
         for index, sources in enumerate(self.inputs):
             if not sources or min(sources) < -1 or max(sources) >= index:
