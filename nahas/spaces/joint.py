@@ -1,0 +1,66 @@
+"""The joint space: the decisions of a network space, then those of the accelerator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nahas.hardware import Hardware
+from nahas.network import Network
+from nahas.spaces.accelerator import accelerator_space, hardware
+from nahas.spaces.networks import NetworkSpace
+from nahas.spaces.space import ChoiceArray, Space, join
+
+KEPT_NETWORKS = 512
+"""Built networks kept for later batches: a converging search proposes the same ones again."""
+
+
+@dataclass(frozen=True)
+class JointSpace:
+    """Networks times accelerators, decided by one row of indices."""
+
+    network_space: NetworkSpace
+    accelerator: Space = field(default_factory=accelerator_space)
+
+    @cached_property
+    def space(self) -> Space:
+        """Network decisions, then accelerator decisions."""
+        name = f"{self.network_space.name}+{self.accelerator.name}"
+        return join(name, (self.network_space.space, self.accelerator))
+
+    def split(self, choices: ChoiceArray) -> tuple[ChoiceArray, ChoiceArray]:
+        """Cut [B, D] into network choices and accelerator choices."""
+        self.space.check(choices)
+        networks, accelerators = self.space.split(
+            choices, (self.network_space.space, self.accelerator)
+        )
+        return networks, accelerators
+
+    def designs(self, choices: ChoiceArray) -> tuple[list[Network], list[Hardware]]:
+        """The networks [B] and accelerators [B] of choices [B, D].
+
+        Equal network choices give the same object, so callers may group by identity.
+        """
+        networks, accelerators = self.split(choices)
+        return (
+            [self._network(tuple(row)) for row in networks.tolist()],
+            [hardware(self.accelerator.values(row)) for row in accelerators],
+        )
+
+    def applicable(self, choices: ChoiceArray) -> NDArray[np.bool_]:
+        """[B, D] whether a decision changes the design."""
+        networks, accelerators = self.split(choices)
+        used = np.ones(accelerators.shape, dtype=np.bool_)
+        return np.concatenate([self.network_space.applicable(networks), used], axis=1)
+
+    @cached_property
+    def _network(self) -> Callable[[tuple[int, ...]], Network]:
+        @lru_cache(maxsize=KEPT_NETWORKS)
+        def network(choice: tuple[int, ...]) -> Network:
+            return self.network_space.network(np.array(choice, dtype=np.int64))
+
+        return network

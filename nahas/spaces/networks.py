@@ -1,0 +1,71 @@
+"""A network space: decisions, and the network that a choice of them describes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nahas.errors import SpaceError
+from nahas.network import Network
+from nahas.spaces.builder import Builder, read_layers
+from nahas.spaces.space import ChoiceArray, Space
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class NetworkSpace:
+    """A space whose choices are networks.
+
+    Attributes:
+        space: the named decisions.
+        build: reads named values as a network on any builder; the one description of it.
+        spell: writes named values as a short text, unique in the space.
+        read: the reverse of `spell`; None where the text means nothing.
+    """
+
+    space: Space
+    build: Callable[[Builder[Any], Values], object]
+    spell: Callable[[Values], str]
+    read: Callable[[str], Values | None]
+
+    @property
+    def name(self) -> str:
+        """What users call the space."""
+        return self.space.name
+
+    def network_name(self, values: Values) -> str:
+        """The network's name, from which `choice_named` finds it again."""
+        return f"{self.name}:{self.spell(values)}"
+
+    def choice_named(self, name: str) -> ChoiceArray:
+        """The choice [D] of a network name, or a SpaceError."""
+        prefix, _, text = name.partition(":")
+        values = self.read(text) if prefix == self.name else None
+        if values is None:
+            raise SpaceError(
+                f"'{name}' is not a network of space '{self.name}': "
+                f"its names look like '{self.network_name(self._first())}'"
+            )
+        return self.space.choice(values)
+
+    def function(self, choice: ChoiceArray) -> Callable[[Builder[Any]], object]:
+        """The network of a choice [D] as a function of a builder."""
+        values = self.space.values(choice)
+        return lambda on: self.build(on, values)
+
+    def network(self, choice: ChoiceArray) -> Network:
+        """The network of a choice [D]."""
+        return read_layers(self.network_name(self.space.values(choice)), self.function(choice))
+
+    def applicable(self, choices: ChoiceArray) -> NDArray[np.bool_]:
+        """[B, D] whether a decision changes the network; here every decision always does."""
+        self.space.check(choices)
+        return np.ones(choices.shape, dtype=np.bool_)
+
+    def _first(self) -> Values:
+        return {decision.name: decision.values[0] for decision in self.space.decisions}
