@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from math import isfinite
+from dataclasses import MISSING, asdict, dataclass, fields
+from functools import cache
+from pathlib import Path
 
+from nahas.datafiles import nearest, packaged, read_mapping
 from nahas.errors import HardwareError
+from nahas.files import write_text
 
 BYTES_PER_KB = 1024
 BYTES_PER_MB = 1024 * 1024
+
+SCHEMA_VERSION = 1
+"""Version of the hardware file; a reader refuses any other."""
+
+PRESETS = ("edge-baseline", "edgetpu-v1", "edgetpu-v2", "edgetpu-v3", "coral")
+"""Names that `preset` knows; their numbers and sources are in data/hardware_presets.yaml."""
+
+LARGEST = 1e12
+"""No parameter of a chip comes near it; integers below it are exact in every table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +62,19 @@ class Hardware:
             if (
                 isinstance(value, bool)
                 or not isinstance(value, int | float)
-                or not isfinite(value)
-                or value <= 0
+                or not 0 < value < LARGEST
             ):
-                raise HardwareError(f"{field.name} is {value!r}, but it must be a number above 0")
+                raise HardwareError(
+                    f"{field.name} is {value!r}, but it must be a number above 0 and below 1e12"
+                )
             if field.type == "int" and not isinstance(value, int):
                 raise HardwareError(f"{field.name} is {value!r}, but it must be a whole number")
+        for name, held in (
+            ("local_memory_mb", self.local_memory_bytes),
+            ("register_file_kb", self.register_file_bytes),
+        ):
+            if held < 1:
+                raise HardwareError(f"{name} is {getattr(self, name)!r}, which is below one byte")
 
     @property
     def pes(self) -> int:
@@ -86,3 +105,79 @@ class Hardware:
     def io_bytes_per_cycle(self) -> float:
         """Off-chip bytes per clock cycle."""
         return self.io_gb_per_s * 1e3 / self.clock_mhz
+
+
+@cache
+def preset(name: str) -> Hardware:
+    """The accelerator of this name, one of `PRESETS`.
+
+    Raises:
+        HardwareError: for another name, with the closest one.
+    """
+    if name not in PRESETS:
+        raise HardwareError(
+            f"unknown hardware preset '{name}'{nearest(name, PRESETS)} "
+            f"(presets: {', '.join(PRESETS)}; or give the path of a YAML file)"
+        )
+    entries = read_mapping(packaged("hardware_presets.yaml"))[name]
+    return Hardware(**{field: entry["value"] for field, entry in entries.items()})
+
+
+def load_hardware(path: str | Path) -> Hardware:
+    """Read an accelerator from a YAML file as `save_hardware` writes it.
+
+    The seven parameters must be there; the datapath constants have defaults.
+
+    Raises:
+        HardwareError: naming file and key, for a file that is missing, damaged, of another
+            schema version, or whose keys or values are wrong.
+    """
+    values = read_mapping(path, HardwareError)
+    version = values.pop("schema_version", None)
+    if version != SCHEMA_VERSION:
+        raise HardwareError(
+            f"{path}:schema_version is {version!r}, but this nahas reads {SCHEMA_VERSION}"
+        )
+    names = [field.name for field in fields(Hardware)]
+    for key in values:
+        if key not in names:
+            raise HardwareError(f"{path}:{key} is not a hardware parameter{nearest(key, names)}")
+    for field in fields(Hardware):
+        if field.default is MISSING and field.name not in values:
+            raise HardwareError(f"{path}:{field.name} is missing")
+    try:
+        return Hardware(**values)
+    except HardwareError as error:
+        raise HardwareError(f"{path}:{error}") from None
+
+
+def save_hardware(hardware: Hardware, path: str | Path) -> None:
+    """Write an accelerator as YAML, all parameters, whole or not at all.
+
+    Raises:
+        HardwareError: when the file cannot be written.
+    """
+    import yaml
+
+    content = {"schema_version": SCHEMA_VERSION} | asdict(hardware)
+    try:
+        write_text(Path(path), yaml.safe_dump(content, sort_keys=False))
+    except OSError as problem:
+        raise HardwareError(
+            f"{path}: cannot be written ({problem.strerror or problem})"
+        ) from problem
+
+
+def hardware_from(text: str) -> Hardware:
+    """The accelerator that a user names: a preset, or else the path of a YAML file.
+
+    Text is a path when a file is there, or when it ends in .yaml or .yml or holds a separator.
+
+    Raises:
+        HardwareError: for an unknown preset or a bad file.
+    """
+    path = Path(text)
+    is_path = path.suffix in (".yaml", ".yml") or len(path.parts) > 1 or path.is_file()
+    if text not in PRESETS and is_path:
+        return load_hardware(path)
+    return preset(text)
