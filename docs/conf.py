@@ -1,0 +1,41 @@
+from importlib.metadata import version as installed_version
+
+project = "nahas"
+author = "The nahas contributors"
+project_copyright = "The nahas contributors, Apache-2.0"
+version = release = installed_version("nahas")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx_click",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "_templates"]
+
+html_theme = "furo"
+html_title = f"nahas {version}"
+
+myst_enable_extensions = ["amsmath", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+# A docstring's single backticks are code; a link is asked for by a role.
+default_role = "code"
+autosummary_generate = True
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+# Attributes are documented with their class, once.
+napoleon_use_ivar = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+
+# The docs are built without a network, hence without other projects' inventories: a reference
+# to one of our own names must resolve, any other name is text.
+nitpick_ignore_regex = [
+    (r"py:.*", r"^(?!nahas\.).*"),
+    (r"py:.*", r"^nahas(\.\w+)*\.[A-Z]$"),  # type variables
+]
