@@ -1,0 +1,124 @@
+"""Opening study files, and what SQLite and the file system say, in sentences."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nahas.errors import StudyError
+from nahas.files import written_whole
+from nahas.study import schema
+
+_HEADER = b"SQLite format 3\x00"
+
+
+def make(path: Path, row: tuple[object, ...]) -> None:
+    """Write an empty study with this row of table `study`: whole, or not at all."""
+    with written_whole(path) as new:
+        database = sqlite3.connect(new, isolation_level=None)
+        try:
+            database.execute("BEGIN")
+            for statement in schema.TABLES.split(";"):
+                database.execute(statement)
+            database.execute(schema.PUT_STUDY, row)
+            database.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            database.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
+            database.execute("COMMIT")
+        finally:
+            database.close()
+
+
+def writable(path: Path) -> sqlite3.Connection:
+    """Open for the one writer."""
+    _check_header(path)
+    database = sqlite3.connect(path, isolation_level=None)
+    try:
+        _check(database, path)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def readable(path: Path) -> sqlite3.Connection:
+    """Open for reading; a study at rest in a folder that cannot be written is read as it lies."""
+    _check_header(path)
+    address = path.absolute().as_uri() + "?mode=ro"
+    at_rest = not path.with_name(path.name + "-wal").exists()
+    for suffix in ("", "&immutable=1") if at_rest else ("",):
+        database = sqlite3.connect(address + suffix, uri=True, isolation_level=None)
+        try:
+            _check(database, path)
+        except sqlite3.OperationalError:
+            database.close()
+            if suffix or not at_rest:
+                raise
+        except BaseException:
+            database.close()
+            raise
+        else:
+            return database
+    raise AssertionError("the last attempt returns or raises")
+
+
+def check_exists(path: Path) -> None:
+    """Raise a StudyError unless there is a file."""
+    if not path.is_file():
+        raise StudyError(f"there is no study {path}: check the name, or start it without --resume")
+
+
+def _check_header(path: Path) -> None:
+    with path.open("rb") as file:
+        header = file.read(100)
+    if not header.startswith(_HEADER) or len(header) < 100:
+        raise StudyError(f"{path} is not a study: name another file; this one is left as it is")
+    if int.from_bytes(header[68:72], "big") != schema.APPLICATION_ID:
+        raise StudyError(
+            f"{path} is a SQLite database, but not a study of nahas: name another file; "
+            "this one is left as it is"
+        )
+
+
+def _check(database: sqlite3.Connection, path: Path) -> None:
+    """Set rows to be read by name; raise a StudyError when the file is newer or damaged."""
+    database.row_factory = sqlite3.Row
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if version > schema.SCHEMA_VERSION:
+        raise StudyError(
+            f"study {path} has schema {version}, but this nahas knows up to "
+            f"{schema.SCHEMA_VERSION}: install a newer nahas"
+        )
+    found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise sqlite3.DatabaseError(found)
+
+
+@contextmanager
+def in_sentences(path: Path, lost: str = "nothing is lost") -> Iterator[None]:
+    """Turn what SQLite and the file system say into a StudyError that says what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        said = str(error)
+        if "full" in said:
+            raise StudyError(
+                f"study {path}: the disk is full: {lost}; free some space, then continue "
+                "with --resume"
+            ) from error
+        if "readonly" in said or "unable to open" in said or "locked" in said:
+            raise StudyError(
+                f"study {path} cannot be written or opened here ({said}): {lost}; "
+                "name a study in a folder that you may write"
+            ) from error
+        raise StudyError(
+            f"study {path} is damaged ({said}): {lost}; restore a copy, or start another study"
+        ) from error
+    except OSError as error:
+        raise StudyError(
+            f"study {path} cannot be used, as the system says '{error.strerror}': {lost}; "
+            "name a study in a folder that you may write"
+        ) from error

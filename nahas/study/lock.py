@@ -1,0 +1,70 @@
+"""One writer per study: a lock that dies with its process, however it dies."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+
+from nahas.errors import StudyError
+
+
+class WriterLock:
+    """Holds `<study>.lock` while a process writes a study, with its process id inside.
+
+    The kernel drops a `flock` when the process ends, by kill -9 too, so a lock is never left
+    behind; a file left behind is not a lock. It stands beside the study, not on it, because
+    SQLite locks the study itself and closing a second descriptor would drop SQLite's locks.
+
+    Raises:
+        StudyError: when another process holds it, or the folder cannot be written.
+    """
+
+    def __init__(self, study: Path) -> None:
+        self.path = study.with_name(study.name + ".lock")
+        self._descriptor = self._take(study)
+
+    def release(self) -> None:
+        """Give the lock up; doing so twice is harmless."""
+        if self._descriptor >= 0:
+            self.path.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _take(self, study: Path) -> int:
+        while True:
+            try:
+                study.parent.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            except OSError as error:
+                raise StudyError(
+                    f"study {study} cannot be written, as its folder says '{error.strerror}': "
+                    "nothing was searched; name a study in a folder that you may write"
+                ) from error
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+                os.close(descriptor)
+                if error.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise StudyError(
+                        f"study {study} cannot be locked, as its file system says "
+                        f"'{error.strerror}': name a study on a local disk"
+                    ) from error
+                raise StudyError(
+                    f"study {study} is being written by process {holder or 'unknown'}: "
+                    "wait for it to end, or name another study"
+                ) from error
+            if self._is_current(descriptor):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+                return descriptor
+            os.close(descriptor)
+
+    def _is_current(self, descriptor: int) -> bool:
+        """Whether the locked file is still the one of that name: its last holder removes it."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), self.path.stat())
+        except FileNotFoundError:
+            return False

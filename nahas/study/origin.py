@@ -1,0 +1,93 @@
+"""What a study is of: all that its sequence of trials follows from."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nahas.errors import StudyError
+from nahas.spaces.space import Decision, Space
+from nahas.study.schema import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Two studies of equal space, seed, options and fingerprints hold the same trials.
+
+    Attributes:
+        space: the joint space, with every value, so that the file explains itself.
+        seed: of the controller's random generator.
+        options: what else the search was asked, in JSON's types.
+        fingerprints: hashes of what computes costs and accuracies, by name.
+        versions: of the programs at work; kept, not compared.
+        notes: what reports want to know besides (targets, labels), in JSON's types; not compared.
+    """
+
+    space: Space
+    seed: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def row(self, created: float) -> tuple[object, ...]:
+        """The row of table `study`, without its id."""
+        texts = (self.options, self.fingerprints, self.versions, self.notes)
+        return (SCHEMA_VERSION, _space_text(self.space), self.seed, *map(_text, texts), created)
+
+    @classmethod
+    def read(cls, row: sqlite3.Row) -> Origin:
+        """The reverse of `row`."""
+        texts = ("options", "fingerprints", "versions", "notes")
+        return cls(
+            space=_space(row["space"]),
+            seed=row["seed"],
+            **{name: json.loads(row[name]) for name in texts},
+        )
+
+    def check_continues(self, kept: Origin, path: Path) -> None:
+        """Raise a StudyError unless a search of this origin may continue the study of `kept`."""
+        if _space_text(self.space) != _space_text(kept.space):
+            raise StudyError(
+                f"study {path} searches the space '{kept.space.name}' as it was when the study "
+                f"began, not today's '{self.space.name}': continue it with that space, "
+                "or name another study"
+            )
+        if self.seed != kept.seed:
+            raise StudyError(
+                f"study {path} has seed {kept.seed}, not {self.seed}: "
+                f"continue it with seed {kept.seed}, or name another study"
+            )
+        mine, theirs = json.loads(_text(self.options)), dict(kept.options)
+        for name in sorted(mine.keys() | theirs.keys()):
+            if mine.get(name) != theirs.get(name):
+                raise StudyError(
+                    f"study {path} was searched with {name} = {theirs.get(name)!r}, "
+                    f"not {mine.get(name)!r}: continue it with the former, or name another study"
+                )
+        for name in sorted(self.fingerprints.keys() | kept.fingerprints.keys()):
+            if self.fingerprints.get(name) != kept.fingerprints.get(name):
+                raise StudyError(
+                    f"study {path} was searched with other {name} "
+                    f"({kept.fingerprints.get(name)}, now {self.fingerprints.get(name)}), so its "
+                    "trials cannot be compared with new ones: install nahas "
+                    f"{kept.versions.get('nahas', 'of that time')} again, or name another study"
+                )
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _space_text(space: Space) -> str:
+    return _text({"name": space.name, "decisions": [[d.name, d.values] for d in space.decisions]})
+
+
+def _space(text: str) -> Space:
+    read = json.loads(text)
+    decisions = tuple(Decision(name, tuple(values)) for name, values in read["decisions"])
+    return Space(read["name"], decisions)

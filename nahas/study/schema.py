@@ -1,0 +1,58 @@
+"""The study file's tables: a SQLite database marked as ours, one schema number."""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x6E616861
+"""'naha' in ASCII, in SQLite's header field that tells whose file it is."""
+
+SCHEMA_VERSION = 1
+"""Raised by every change of the tables; a reader refuses newer ones."""
+
+# One row in `study` and in `controller`. A trial's choice is one little-endian uint16 per
+# decision; `space` names the decisions and their values, so that a file explains itself.
+TABLES = """
+CREATE TABLE study (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    schema_version INTEGER NOT NULL,
+    space TEXT NOT NULL,
+    seed INTEGER NOT NULL,
+    options TEXT NOT NULL,
+    fingerprints TEXT NOT NULL,
+    versions TEXT NOT NULL,
+    notes TEXT NOT NULL,
+    created REAL NOT NULL
+);
+CREATE TABLE trials (
+    number INTEGER PRIMARY KEY,
+    batch INTEGER NOT NULL,
+    choice BLOB NOT NULL,
+    accuracy REAL,
+    latency_ms REAL,
+    energy_mj REAL,
+    area_mm2 REAL,
+    parameters INTEGER NOT NULL,
+    reason INTEGER NOT NULL,
+    reward REAL NOT NULL,
+    feasible INTEGER NOT NULL,
+    satisfied INTEGER NOT NULL,
+    time REAL NOT NULL
+);
+CREATE TABLE controller (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    trials INTEGER NOT NULL,
+    state BLOB NOT NULL
+);
+"""
+
+PUT_STUDY = "INSERT INTO study VALUES (0, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+# Replacing: a batch that was cut short by the trial limit is drawn again, and longer, on resume.
+PUT_TRIAL = "INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+PUT_STATE = "INSERT OR REPLACE INTO controller VALUES (0, ?, ?)"
+
+GET_TRIALS = """
+SELECT number, choice, accuracy, latency_ms, energy_mj, area_mm2, parameters, reason, reward,
+       satisfied, time
+FROM trials ORDER BY number
+"""

@@ -1,0 +1,35 @@
+"""Controller states as bytes: named arrays in NumPy's npz format, nothing pickled."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nahas.errors import StudyError
+
+
+def packed(state: Mapping[str, NDArray[np.generic]]) -> bytes:
+    """The bytes of named arrays."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **dict(state))
+    return buffer.getvalue()
+
+
+def unpacked(data: bytes) -> dict[str, NDArray[np.generic]]:
+    """The arrays of `packed` bytes.
+
+    Raises:
+        StudyError: when the bytes are damaged.
+    """
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise StudyError(
+            f"the controller's state is damaged ({error}): "
+            "the trials can be read, but not continued; start another study"
+        ) from error

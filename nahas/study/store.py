@@ -1,0 +1,228 @@
+"""The study: every trial of a search in one SQLite file, with what is needed to continue it.
+
+One process writes, any number read meanwhile (SQLite's write-ahead log). A batch of trials and
+the controller state after it are one transaction: kill -9 at any moment loses the batch in
+flight and nothing else. Power loss may lose the last batches, never the file (synchronous =
+normal).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nahas.errors import StudyError
+from nahas.study import schema
+from nahas.study.file import check_exists, in_sentences, make, readable, writable
+from nahas.study.lock import WriterLock
+from nahas.study.origin import Origin
+from nahas.study.state import packed, unpacked
+from nahas.study.trials import Trials, no_trials
+from nahas.vocabulary import Reason
+
+_CHOICE = np.dtype("<u2")
+
+
+class Study:
+    """A study file. Make one with `create`, `resume` or `read`; close it, or use `with`.
+
+    Attributes:
+        path: of the file.
+        origin: what the study is of.
+        created: when, in seconds since 1970.
+    """
+
+    def __init__(self, path: Path, lock: WriterLock | None) -> None:
+        self.path = path
+        self._lock = lock
+        try:
+            with in_sentences(path):
+                self._database = writable(path) if lock else readable(path)
+            self.origin, self.created = self._read_origin()
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def create(cls, path: Path, origin: Origin, created: float) -> Study:
+        """Start a study, open for writing; it exists whole or not at all.
+
+        Raises:
+            StudyError: when the file exists, is being written, or cannot be.
+        """
+        lock = WriterLock(path)
+        try:
+            if path.exists():
+                raise StudyError(
+                    f"study {path} exists already: continue it with --resume, or name another study"
+                )
+            with in_sentences(path):
+                make(path, origin.row(created))
+        except BaseException:
+            lock.release()
+            raise
+        return cls(path, lock)
+
+    @classmethod
+    def resume(cls, path: Path, origin: Origin) -> Study:
+        """Open a study for writing, to continue it with a search of the same origin.
+
+        Raises:
+            StudyError: when there is none, it is damaged, newer, being written, or of another
+                search.
+        """
+        check_exists(path)
+        study = cls(path, WriterLock(path))
+        try:
+            origin.check_continues(study.origin, path)
+        except StudyError:
+            study.close()
+            raise
+        return study
+
+    @classmethod
+    def read(cls, path: Path) -> Study:
+        """Open a study for reading alone, also while it is being written.
+
+        Raises:
+            StudyError: when there is none, or it is damaged or newer.
+        """
+        check_exists(path)
+        return cls(path, None)
+
+    def keep(
+        self, trials: Trials, batch: int, state: Mapping[str, NDArray[np.generic]] | None
+    ) -> None:
+        """Write one batch of trials and, unless None, the controller state after it.
+
+        Raises:
+            StudyError: saying which trials are lost, when the file cannot take them.
+        """
+        first, last = int(trials.number[0]), int(trials.number[-1])
+        lost = f"trials {first} to {last} are not saved, the {first} before them are"
+        blob = packed(state) if state is not None else None
+        with in_sentences(self.path, lost):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                self._database.executemany(schema.PUT_TRIAL, _rows_of(trials, batch))
+                if blob is not None:
+                    self._database.execute(schema.PUT_STATE, (last + 1, blob))
+                self._database.execute("COMMIT")
+            except BaseException:
+                # A full disk ends the transaction by itself; then there is nothing to undo.
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+
+    def trials(self) -> Trials:
+        """All trials, in order."""
+        decisions = len(self.origin.space.decisions)
+        with in_sentences(self.path):
+            rows = self._database.execute(schema.GET_TRIALS).fetchall()
+        if not rows:
+            return no_trials(decisions)
+        empty = no_trials(decisions)
+        columns: dict[str, Any] = {}
+        for field in fields(Trials):
+            column = [row[field.name] for row in rows] if field.name != "choices" else []
+            columns[field.name] = np.array(column, dtype=getattr(empty, field.name).dtype)
+        try:
+            choices = np.stack([np.frombuffer(row["choice"], _CHOICE) for row in rows])
+            columns["choices"] = choices.astype(np.int64)
+            self.origin.space.check(columns["choices"])
+        except Exception as error:
+            raise StudyError(
+                f"study {self.path} is damaged: a trial's choice is not of its space ({error}); "
+                "restore a copy, or start another study"
+            ) from error
+        return Trials(**columns)
+
+    def state(self) -> tuple[int, dict[str, NDArray[np.generic]]] | None:
+        """The number of trials that the kept controller state has learnt from, and the state."""
+        with in_sentences(self.path):
+            row = self._database.execute("SELECT trials, state FROM controller").fetchone()
+        return None if row is None else (row["trials"], unpacked(row["state"]))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Trials as flat dictionaries: the measures, then the value of every decision.
+
+        What is not a finite number (the latency of an infeasible design) is None.
+        """
+        trials = self.trials()
+        names = [f.name for f in fields(Trials) if f.name not in ("choices", "reason", "satisfied")]
+        table = []
+        for row, choice in enumerate(trials.choices):
+            measures = {name: _plain(getattr(trials, name)[row]) for name in names}
+            table.append(
+                measures
+                | {
+                    "feasible": bool(trials.feasible[row]),
+                    "satisfied": bool(trials.satisfied[row]),
+                    "reason": Reason(int(trials.reason[row])).name.lower(),
+                }
+                | self.origin.space.values(choice)
+            )
+        return table
+
+    def close(self) -> None:
+        """Close the file and give up the lock; doing so twice is harmless."""
+        database = getattr(self, "_database", None)
+        if database is not None:
+            database.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _read_origin(self) -> tuple[Origin, float]:
+        with in_sentences(self.path):
+            row = self._database.execute("SELECT * FROM study").fetchone()
+        try:
+            return Origin.read(row), row["created"]
+        except Exception as error:
+            raise StudyError(
+                f"study {self.path} is damaged: what it is of cannot be read ({error}); "
+                "restore a copy, or start another study"
+            ) from error
+
+
+def _rows_of(trials: Trials, batch: int) -> Iterator[tuple[object, ...]]:
+    """Rows of table `trials`. SQLite keeps NaN as NULL, and infinity as itself."""
+    feasible = trials.feasible
+    choices = trials.choices.astype(_CHOICE)
+    for i in range(len(trials)):
+        yield (
+            int(trials.number[i]),
+            batch,
+            choices[i].tobytes(),
+            float(trials.accuracy[i]),
+            float(trials.latency_ms[i]),
+            float(trials.energy_mj[i]),
+            float(trials.area_mm2[i]),
+            int(trials.parameters[i]),
+            int(trials.reason[i]),
+            float(trials.reward[i]),
+            bool(feasible[i]),
+            bool(trials.satisfied[i]),
+            float(trials.time[i]),
+        )
+
+
+def _plain(value: np.generic) -> int | float | None:
+    plain: int | float = value.item()
+    return plain if np.isfinite(plain) else None

@@ -1,0 +1,142 @@
+"""The reward's formula, its presets, its edges."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nahas.cost import DesignCosts
+from nahas.errors import RewardError
+from nahas.reward import EXPONENTS, METRICS, Limit, Reward, Target, penalty
+
+positive = st.floats(1e-3, 1e3)
+
+
+def costs(latency_ms=1.0, energy_mj=1.0, area_mm2=1.0, reason=0):
+    arrays = np.broadcast_arrays(
+        *map(np.atleast_1d, (latency_ms, energy_mj, area_mm2, np.asarray(reason)))
+    )
+    latency, energy, area, reasons = arrays
+    return DesignCosts(
+        latency_ms=latency.astype(float),
+        energy_mj=energy.astype(float),
+        area_mm2=area.astype(float),
+        parameters=np.ones(latency.size, dtype=np.int64),
+        reason=reasons.astype(np.int64),
+    )
+
+
+class TestFormula:
+    @given(positive, positive, positive, positive, st.sampled_from(list(EXPONENTS)))
+    def test_is_the_product_written_out(self, accuracy, latency, area, limit, preset):
+        p, q = EXPONENTS[preset]
+        targets = (Target("latency_ms", limit), Target("area_mm2", 2 * limit))
+        expected = accuracy
+        for metric, target in ((latency, limit), (area, 2 * limit)):
+            expected *= (metric / target) ** (p if metric <= target else q)
+        found = Reward.preset(preset, targets).of(
+            np.array([accuracy]), costs(latency_ms=latency, area_mm2=area)
+        )
+        assert found == pytest.approx([expected])
+
+    def test_hard_pays_nothing_below_the_target_and_divides_above(self):
+        reward = Reward.preset("hard", [Target("latency_ms", 2.0)])
+        found = reward.of(np.full(3, 70.0), costs(latency_ms=[1.0, 2.0, 4.0]))
+        assert found.tolist() == [70.0, 70.0, 35.0]
+
+    def test_soft_always_prefers_the_faster_of_two(self):
+        reward = Reward.preset("soft", [Target("latency_ms", 2.0)])
+        found = reward.of(np.full(3, 70.0), costs(latency_ms=[1.0, 2.0, 4.0]))
+        assert found[0] > found[1] == 70.0 > found[2]
+
+    @pytest.mark.parametrize("metric", METRICS)
+    def test_every_metric_can_be_a_target(self, metric):
+        reward = Reward((Target(metric, 0.5),))
+        assert reward.of(np.array([60.0]), costs()) == pytest.approx([30.0])
+
+    def test_without_targets_is_the_accuracy(self):
+        assert Reward(()).of(np.array([61.5]), costs()).tolist() == [61.5]
+
+    @given(st.lists(positive, min_size=1, max_size=20))
+    def test_of_a_batch_is_that_of_its_rows(self, latencies):
+        reward = Reward.preset("soft", [Target("latency_ms", 3.0)])
+        together = reward.of(np.full(len(latencies), 50.0), costs(latency_ms=latencies))
+        alone = [reward.of(np.array([50.0]), costs(latency_ms=x))[0] for x in latencies]
+        assert together.tolist() == alone
+
+
+class TestEdges:
+    @pytest.mark.parametrize("preset", list(EXPONENTS))
+    def test_infeasible_earns_nothing(self, preset):
+        reward = Reward.preset(preset, [Target("latency_ms", 1.0), Target("energy_mj", 1.0)])
+        cost = costs(latency_ms=[np.inf, 1.0], energy_mj=[np.inf, 1.0], reason=[2, 0])
+        assert reward.of(np.full(2, 70.0), cost).tolist() == [0.0, 70.0]
+        assert reward.satisfied(np.full(2, 70.0), cost).tolist() == [False, True]
+
+    def test_a_failed_accuracy_earns_nothing_and_satisfies_nothing(self):
+        accuracy = np.array([np.nan, 70.0])
+        cost = costs(latency_ms=[1.0, 1.0])
+        assert Reward(()).of(accuracy, cost).tolist() == [0.0, 70.0]
+        assert Reward(()).satisfied(accuracy, cost).tolist() == [False, True]
+
+    def test_satisfied_asks_for_every_target(self):
+        reward = Reward((Target("latency_ms", 1.0), Target("area_mm2", 1.0)))
+        cost = costs(latency_ms=[1.0, 1.1, 0.5], area_mm2=[1.0, 1.0, 1.1])
+        assert reward.satisfied(np.full(3, 70.0), cost).tolist() == [True, False, False]
+
+    def test_a_metric_without_a_number_earns_nothing(self):
+        factors = penalty(np.array([np.nan, np.inf, 0.0, 1.0]), 1.0, -0.07, -0.07)
+        assert factors.tolist() == [0.0, 0.0, 0.0, 1.0]
+
+
+class TestBadInput:
+    @pytest.mark.parametrize("limit", [math.nan, 0.0, -1.0, math.inf])
+    def test_a_target_that_means_nothing(self, limit):
+        with pytest.raises(RewardError, match="target of latency_ms is"):
+            Target("latency_ms", limit)
+
+    def test_an_unknown_metric(self):
+        with pytest.raises(RewardError, match=r"no metric 'latency'.*latency_ms"):
+            Target("latency", 1.0)
+
+    def test_two_targets_of_one_metric(self):
+        with pytest.raises(RewardError, match="area_mm2 has two targets"):
+            Reward((Target("area_mm2", 1.0), Target("area_mm2", 2.0)))
+
+    @pytest.mark.parametrize("exponent", [0.1, math.nan, -math.inf])
+    def test_an_exponent_that_means_nothing(self, exponent):
+        with pytest.raises(RewardError, match="exponent q is"):
+            Reward((), q=exponent)
+
+    def test_an_unknown_preset(self):
+        with pytest.raises(RewardError, match=r"preset 'firm'.*hard, soft"):
+            Reward.preset("firm", ())
+
+
+class TestLimit:
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [("0.8x", 4.0), (" 1X ", 5.0), ("0.3", 0.3), (0.3, 0.3), ("2e-1", 0.2)],
+    )
+    def test_is_a_number_or_a_multiple_of_the_baseline(self, text, expected):
+        assert Limit.parse(text).absolute(5.0) == pytest.approx(expected)
+
+    @pytest.mark.parametrize("text", ["nan", "0x", "-1", "inf", "0", "nanx"])
+    def test_that_means_nothing(self, text):
+        with pytest.raises(RewardError, match="means nothing: give a number above 0"):
+            Limit.parse(text)
+
+    @pytest.mark.parametrize("text", ["fast", "", "x", "1xx"])
+    def test_that_is_no_number(self, text):
+        with pytest.raises(RewardError, match="is not a number"):
+            Limit.parse(text)
+
+    def test_of_a_baseline_that_cannot_run(self):
+        with pytest.raises(RewardError, match="the baseline is inf"):
+            Limit.parse("1x").absolute(math.inf)
+
+    @pytest.mark.parametrize("text", ["0.8x", "0.3"])
+    def test_prints_as_it_was_read(self, text):
+        assert str(Limit.parse(text)) == text
