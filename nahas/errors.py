@@ -9,6 +9,7 @@
     ├── SpaceError       a decision, value or choice that a space does not have
     ├── RewardError      a target or exponent that means nothing
     ├── AccuracyError    an accuracy source that is missing, damaged or asked outside its space
+    ├── CostModelError   a cost model that is damaged, or of another space or simulator
     ├── StudyError       a study file that is damaged, newer, in use or of another search
     ├── InteropError     a file of another tool that cannot be read
     └── UsageError       options that contradict each other
@@ -52,6 +53,10 @@ class RewardError(NahasError):
 
 class AccuracyError(NahasError):
     """An accuracy source that is missing, damaged or asked outside its space."""
+
+
+class CostModelError(NahasError):
+    """A cost model that is damaged, or of another space or simulator."""
 
 
 class StudyError(NahasError):

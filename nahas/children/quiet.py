@@ -1,0 +1,53 @@
+"""Importing Keras without TensorFlow's start-up talk.
+
+TensorFlow writes notes about drivers and instruction sets straight to file descriptor 2 while
+it loads and when it first sees its devices; no environment variable silences all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Send what is written to file descriptor 2, by C++ code too, to nowhere."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # a process without stderr has nothing to silence
+        yield
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
+
+
+def quiet_keras() -> ModuleType:
+    """The keras module on TensorFlow, imported and its devices looked up without a word.
+
+    Exceptions pass through: only text on stderr is lost.
+    """
+    loaded = sys.modules.get("keras")
+    if loaded is not None:
+        return loaded
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet_stderr():
+        import keras
+
+        keras.ops.zeros(1)  # the first operation makes the devices, which talk as well
+    module: ModuleType = keras
+    return module
