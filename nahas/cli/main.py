@@ -1,0 +1,132 @@
+"""The command `nahas`: its group, its exit codes, and how it says that something is wrong.
+
+Exit codes: 0 done; 1 a check found a difference; 2 options or files that cannot be used;
+3 nothing feasible was found; 130 interrupted (what was found is saved).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from nahas.cli.doctor import doctor
+from nahas.cli.options import talk_options
+from nahas.cli.output import wants_colour
+from nahas.cli.settings import did_you_mean
+from nahas.errors import NahasError
+
+EXIT_DIFFERENCE = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, as shells report it
+
+
+class Group(click.Group):
+    """A group that names the nearest command for an unknown one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which one may be meant."""
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in self.commands:
+            raise click.UsageError(
+                f"unknown command '{name}'{did_you_mean(name, self.commands)}", ctx
+            )
+        return super().resolve_command(ctx, args)
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from nahas.doctor import version_line
+
+        click.echo(version_line())
+        ctx.exit()
+
+
+@click.group(
+    cls=Group,
+    params=[
+        *talk_options(),
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_print_version,
+            help="Print the versions of nahas and of what it stands on.",
+        ),
+    ],
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "NAHAS"},
+    epilog="`nahas COMMAND --help` shows a command's options and examples.",
+)
+def nahas(**_: Any) -> None:
+    """Search neural networks and the edge accelerator that runs them, together."""
+
+
+for _command in (doctor,):
+    nahas.add_command(_command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code; errors are one sentence on stderr."""
+    try:
+        code = nahas.main(
+            list(arguments),
+            prog_name="nahas",
+            standalone_mode=False,
+            color=wants_colour(sys.stdout),
+        )
+    except BaseException as error:
+        code, message = _verdict(error)
+        if message and ("--debug" in arguments or os.environ.get("NAHAS_DEBUG")):
+            traceback.print_exception(error)
+        if message:
+            click.echo(f"error: {message}", err=True)
+    return code if isinstance(code, int) else 0
+
+
+def _verdict(error: BaseException) -> tuple[int, str]:
+    """The exit code and the sentence for an error."""
+    code, message = EXIT_USAGE, ""
+    match error:
+        case SystemExit():
+            code = error.code if isinstance(error.code, int) else EXIT_DIFFERENCE
+        case KeyboardInterrupt() | click.Abort():
+            code, message = EXIT_INTERRUPTED, "interrupted"
+        case BrokenPipeError():
+            code = EXIT_BROKEN_PIPE
+            # Python would complain once more when it flushes stdout at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        case click.ClickException():
+            message = _with_hint(error)
+        case NahasError():
+            message = str(error)
+        case OSError():
+            where = f"'{error.filename}': " if error.filename else ""
+            message = f"{where}{error.strerror or error}"
+        case MemoryError():
+            message = "not enough memory: try fewer trials or a smaller batch"
+        case _:
+            code = EXIT_DIFFERENCE
+            message = (
+                f"a fault in nahas, {type(error).__name__}: {error} (please report it with the "
+                "output of the same command with --debug)"
+            )
+    return code, message
+
+
+def _with_hint(error: click.ClickException) -> str:
+    message = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{message} (see '{context.command_path} --help')" if context else message
+
+
+def main() -> None:
+    """The entry point."""
+    sys.exit(run(sys.argv[1:]))

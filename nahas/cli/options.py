@@ -1,0 +1,193 @@
+"""The options that commands share, and the decorator that makes a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from nahas.cli.output import Output
+from nahas.cli.settings import line_of, read_settings, settings_text
+from nahas.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_SEED = 0
+
+
+class Command(click.Command):
+    """A command with the options that all commands have, and examples below its help.
+
+    Its function gets an `Output` first, then its own options by name. What it returns is the
+    exit code: None is 0, 1 a difference, 3 nothing feasible.
+    """
+
+    def __init__(self, *args: Any, examples: tuple[str, ...] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+        self._common = _common_options()
+        self.params = [*self.params, *self._common]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the command's own options first, then those of all commands."""
+        own = [p for p in self.params if p not in self._common]
+        common = [p for p in self.get_params(ctx) if p not in own]
+        for title, params in (("Options", own), ("Options of every command", common)):
+            records = [r for r in (p.get_help_record(ctx) for p in params) if r is not None]
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+    def format_epilog(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        with formatter.section("Examples"):
+            for example in self.examples:
+                formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, and say in which line a wrong value of the settings file stands."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.BadParameter as error:
+            raise _placed(ctx, error) from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run with an Output made of the common options, or print the options."""
+        common = {str(p.name): ctx.params.pop(str(p.name)) for p in self._common}
+        above: dict[str, Any] = ctx.parent.params if ctx.parent else {}
+        if common["print_config"]:
+            click.echo(settings_text(str(ctx.info_name), ctx.params), nl=False)
+            return 0
+        quiet = common["quiet"] or above.get("quiet", False)
+        ctx.obj = Output(
+            str(ctx.info_name),
+            json=common["json"],
+            verbosity=-1 if quiet else common["verbose"] + above.get("verbose", 0),
+            debug=common["debug"] or above.get("debug", False),
+        )
+        return super().invoke(ctx)
+
+
+def command(name: str, *, examples: tuple[str, ...]) -> Callable[[Callable[..., Any]], Command]:
+    """Make a function of an Output and options a command of `nahas`."""
+
+    def make(function: Callable[..., Any]) -> Command:
+        passed = click.make_pass_decorator(Output)(function)
+        made = click.command(name, cls=Command, examples=examples)(passed)
+        assert isinstance(made, Command)  # what cls= says, which click's types do not
+        return made
+
+    return make
+
+
+def talk_options() -> list[click.Option]:
+    """How much is said; the group has them too, so that they may stand before the command."""
+    return [
+        click.Option(["-q", "--quiet"], is_flag=True, help="Print results and errors only."),
+        click.Option(["-v", "--verbose"], count=True, help="Print more; may be repeated."),
+        click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."),
+    ]
+
+
+def _common_options() -> list[click.Parameter]:
+    return [
+        click.Option(["--json"], is_flag=True, help="Print one JSON document on stdout."),
+        *talk_options(),
+        click.Option(
+            ["--config"],
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            envvar="NAHAS_CONFIG",
+            is_eager=True,
+            expose_value=True,
+            callback=_read_config,
+            help="Take options from this TOML file; environment and flags are stronger.",
+        ),
+        click.Option(
+            ["--print-config"], is_flag=True, help="Print the options as TOML and do nothing."
+        ),
+    ]
+
+
+def _read_config(ctx: click.Context, _: click.Parameter, value: Path | None) -> Path | None:
+    if value is not None:
+        own = ctx.command
+        hidden = {str(p.name) for p in getattr(own, "_common", ())}
+        keys = [str(p.name) for p in own.params if p.name not in hidden]
+        group = ctx.parent.command if ctx.parent else None
+        commands = group.commands if isinstance(group, click.Group) else {str(own.name): own}
+        ctx.default_map = read_settings(value, str(own.name), keys, commands)
+    return value
+
+
+def _placed(ctx: click.Context, error: click.BadParameter) -> Exception:
+    config = ctx.params.get("config")
+    name = error.param.name if error.param else None
+    if config is None or name is None:
+        return error
+    if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT_MAP:
+        return error
+    text = Path(config).read_text(encoding="utf-8")
+    spellings = (name, name.replace("_", "-"))
+    line = max(line_of(text, ctx.command.name, spelling) for spelling in spellings)
+    return UsageError(f"{config}:{line}: {spellings[1]}: {error.message}")
+
+
+def seed_option(function: F) -> F:
+    """`--seed`, fixed unless given, so that a command repeats itself."""
+    return click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=DEFAULT_SEED,
+        show_default=True,
+        envvar="NAHAS_SEED",
+        help="Seed of everything random.",
+    )(function)
+
+
+def hardware_option(function: F) -> F:
+    """`--hardware`, a preset or a YAML file."""
+    return click.option(
+        "--hardware",
+        metavar="PRESET|FILE",
+        default="edge-baseline",
+        show_default=True,
+        help="The accelerator: a preset's name or a YAML file.",
+    )(function)
+
+
+def tables_option(function: F) -> F:
+    """`--tables`, the user's energy and area numbers."""
+    return click.option(
+        "--tables",
+        type=click.Path(exists=True, path_type=Path),
+        help="Your own energy and area tables, instead of those that come with nahas.",
+    )(function)
+
+
+def workers_option(function: F) -> F:
+    """`--workers`, threads of the simulator's kernels."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        help="Threads of the simulator; results do not depend on them.  [default: all cores]",
+    )(function)
+
+
+def use_workers(workers: int | None) -> int:
+    """Set the threads of the kernels and return how many there are.
+
+    Raises:
+        UsageError: when there are fewer threads to use than asked for.
+    """
+    import numba
+
+    most = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]  # numba.config fills itself at run time
+    if workers is None:
+        return int(numba.get_num_threads())
+    if workers > most:
+        raise UsageError(f"--workers is {workers}, but there are {most} threads: use 1 to {most}")
+    numba.set_num_threads(workers)
+    return workers
