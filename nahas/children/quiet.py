@@ -35,7 +35,7 @@ def quiet_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-def quiet_keras() -> ModuleType:
+def import_keras() -> ModuleType:
     """The keras module on TensorFlow, imported and its devices looked up without a word.
 
     Exceptions pass through: only text on stderr is lost.
