@@ -20,6 +20,8 @@ T = TypeVar("T")
 FUSED_ACTIVATIONS = ("linear", "relu", "relu6")
 """Activations that the output path applies for nothing; any other is a vector layer."""
 
+POOL_MODES = ("max", "average")
+
 
 class Builder(Protocol[T]):
     """What a network function may call. Feature maps are SAME-padded, NHWC."""
@@ -175,6 +177,7 @@ class LayerBuilder:
 
     def pool(self, x: Feature, *, kernel: int, stride: int, mode: str = "max") -> Feature:
         """Max or average pooling."""
+        check_pool_mode(mode)
         layer = Layer(
             name=f"{mode}_pool_{kernel}x{kernel}",
             kind=LayerKind.POOL,
@@ -207,6 +210,12 @@ class LayerBuilder:
 
     def scale(self, x: Feature, gate: Feature) -> Feature:
         """Channelwise product with a gate of one position."""
+        if (gate.height, gate.width, gate.channels) != (1, 1, x.channels):
+            raise NetworkError(
+                f"network '{self.name}': a gate of {gate.height} x {gate.width} x "
+                f"{gate.channels} cannot scale {x.channels} channels: "
+                f"it must be 1 x 1 x {x.channels}"
+            )
         layer = Layer(name="scale", kind=LayerKind.SCALE, g=x.channels, p=x.height, q=x.width)
         return self._append(layer, (x, gate), x.channels)
 
@@ -216,6 +225,12 @@ class LayerBuilder:
             return x
         layer = Layer(name=name, kind=LayerKind.ACTIVATION, g=x.channels, p=x.height, q=x.width)
         return self._append(layer, (x,), x.channels)
+
+
+def check_pool_mode(mode: str) -> None:
+    """Raise a NetworkError unless `mode` is one of POOL_MODES."""
+    if mode not in POOL_MODES:
+        raise NetworkError(f"pooling mode is '{mode}': allowed are {', '.join(POOL_MODES)}")
 
 
 def _conv_name(kernel: int, groups: int) -> str:
