@@ -133,6 +133,7 @@ class _Graph:
 
     def order(self) -> Iterator[Node]:
         """Calls after all they read, depth first: first input first, as a builder calls."""
+        opened: set[Node] = set()
         done: set[Node] = set()
         waiting = [(node, False) for node in reversed(self.outputs)]
         while waiting:
@@ -143,6 +144,9 @@ class _Graph:
                 done.add(node)
                 yield node
                 continue
+            if node in opened:
+                raise ValueError(f"'{node[0]}' reads its own output")
+            opened.add(node)
             waiting.append((node, True))
             waiting.extend((read, False) for read in reversed(self.reads[node]))
 
