@@ -1,0 +1,140 @@
+"""Proximal policy optimisation of a recurrent policy (paper notes, section 6.1).
+
+Schulman et al., "Proximal Policy Optimization Algorithms", arXiv 1707.06347, equation 7. Each
+decision of a choice is a step of an episode whose only reward comes at its end, so all steps of
+a choice share one advantage, and each step's probability ratio is clipped by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nahas.controllers.allowed import Allowed, checked
+from nahas.controllers.base import State
+from nahas.controllers.generator import generator_array, set_generator
+from nahas.errors import StudyError
+from nahas.spaces.space import ChoiceArray, Space
+
+Applicable = Callable[[ChoiceArray], NDArray[np.bool_]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PpoHyperparameters:
+    """What PPO is tuned by; docs/search.md says what was tried.
+
+    Attributes:
+        embedding: width of a value's embedding.
+        hidden: width of the LSTM.
+        learning_rate: Adam's.
+        clip: how far a probability ratio is followed from 1.
+        epochs: steps per batch.
+        baseline_decay: of the moving average that rewards are measured from.
+        entropy_first: weight of the entropy at the start...
+        entropy_last: ...and after `entropy_trials`, geometrically in between.
+        entropy_trials: not the length of the search, so that a longer search begins like a
+            shorter one.
+    """
+
+    embedding: int = 32
+    hidden: int = 100
+    learning_rate: float = 1e-3
+    clip: float = 0.2
+    epochs: int = 4
+    baseline_decay: float = 0.95
+    entropy_first: float = 0.01
+    entropy_last: float = 0.001
+    entropy_trials: int = 2000
+
+
+class Ppo:
+    """Learns which values make good choices, each given the values before it.
+
+    Args:
+        space: what to choose from.
+        rng: the source of all randomness: initial weights, then every draw.
+        allowed: [D, K] the values that may be proposed; None is all.
+        applicable: tells of choices [B, D] which decisions matter [B, D]; the others do not
+            enter the log-probability. None: all matter.
+        hyperparameters: see there.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        rng: np.random.Generator,
+        allowed: Allowed | None = None,
+        applicable: Applicable | None = None,
+        hyperparameters: PpoHyperparameters | None = None,
+    ) -> None:
+        from nahas.controllers.policy import Policy  # TensorFlow: seconds to load
+
+        self._space = space
+        self._rng = rng
+        self._applicable = applicable
+        self._knobs = hyperparameters or PpoHyperparameters()
+        self._policy = Policy(
+            checked(space, allowed),
+            rng,
+            embedding=self._knobs.embedding,
+            hidden=self._knobs.hidden,
+            learning_rate=self._knobs.learning_rate,
+        )
+        self._told = 0
+        self._baseline = 0.0
+
+    def ask(self, count: int) -> ChoiceArray:
+        """Propose choices: [count, D]."""
+        return self._policy.sample(self._rng.random((count, len(self._space.decisions))))
+
+    def tell(self, choices: ChoiceArray, rewards: NDArray[np.float64]) -> None:
+        """Improve the policy by the rewards [count] of what it proposed."""
+        if self._told == 0:
+            self._baseline = float(rewards.mean())
+        advantages = rewards - self._baseline
+        advantages /= rewards.std() + 1e-3 * abs(self._baseline) + 1e-9
+        used = (
+            np.ones(choices.shape, np.bool_)
+            if self._applicable is None
+            else self._applicable(choices)
+        )
+        knobs = (self._knobs.clip, self._entropy_weight(), self._knobs.epochs)
+        self._policy.improve(choices, advantages, used, knobs)
+        decay = self._knobs.baseline_decay
+        self._baseline = decay * self._baseline + (1 - decay) * float(rewards.mean())
+        self._told += len(rewards)
+
+    def state(self) -> State:
+        """Weights, optimizer, baseline, count of trials and the generator's state."""
+        return self._policy.arrays() | {
+            "told": np.array(self._told),
+            "baseline": np.array(self._baseline),
+            "rng": generator_array(self._rng),
+        }
+
+    def restore(self, state: State) -> None:
+        """Continue from a `state`.
+
+        Raises:
+            StudyError: when the state is of another policy.
+        """
+        try:
+            self._policy.assign(state)
+            self._told = int(state["told"])
+            self._baseline = float(state["baseline"])
+            set_generator(self._rng, state["rng"])
+        except (KeyError, ValueError) as error:
+            raise StudyError(
+                f"the kept controller state is of another policy ({error}): continue with the "
+                "nahas and the Keras that began the study, or start another"
+            ) from error
+
+    def _entropy_weight(self) -> float:
+        """From first to last, geometrically over `entropy_trials`, then constant."""
+        progress = min(self._told / self._knobs.entropy_trials, 1.0)
+        first, last = self._knobs.entropy_first, self._knobs.entropy_last
+        weight: float = first * (last / first) ** progress
+        return weight

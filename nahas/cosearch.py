@@ -1,0 +1,194 @@
+"""The search loop: ask, measure, reward, tell, keep. Everything in it is handed in."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from types import FrameType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nahas.controllers.base import Controller, State
+from nahas.cost import DesignCosts
+from nahas.errors import UsageError
+from nahas.reward import Reward
+from nahas.spaces.space import ChoiceArray
+from nahas.study.trials import Trials
+
+Measures = tuple[NDArray[np.float64], DesignCosts]
+"""Accuracies [B] in percent, and costs of B designs."""
+
+Keep = Callable[[Trials, int, State | None], None]
+"""Takes a batch of trials, its number, and the controller's state after it."""
+
+
+class Stop(StrEnum):
+    """Why a search ended."""
+
+    TRIALS = "trials"
+    TIME = "time limit"
+    INTERRUPT = "interrupt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How long to search, and in what steps.
+
+    Attributes:
+        trials: end of the search, counted over the whole study.
+        batch: trials between two lessons of the controller.
+        start: trials of the study that the controller has learnt from already.
+        time_limit_s: end of the search after the batch in flight; None is none.
+
+    Raises:
+        UsageError: naming the field, its value and what is allowed.
+    """
+
+    trials: int
+    batch: int = 20
+    start: int = 0
+    time_limit_s: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("trials", 1), ("batch", 1), ("start", 0)):
+            value = getattr(self, name)
+            if value < least:
+                raise UsageError(f"{name} is {value}, but it must be at least {least}")
+        if self.time_limit_s is not None and not self.time_limit_s > 0:
+            raise UsageError(f"the time limit is {self.time_limit_s} s, but it must be above 0")
+
+
+def cosearch(
+    controller: Controller,
+    measure: Callable[[ChoiceArray], Measures],
+    reward: Reward,
+    run: Run,
+    keep: Keep,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+) -> Stop:
+    """Search until the run ends.
+
+    The controller always draws whole batches. Where the trials end within one, its beginning is
+    measured and kept but not learnt from: a later, longer run draws it again, whole, and so
+    continues as if it had never stopped.
+
+    Args:
+        controller: proposes choices and learns from rewards.
+        measure: accuracies and costs of choices [B, D].
+        reward: makes one number of them.
+        run: where to begin and when to end.
+        keep: called with every batch, in order.
+        stop: asked before every batch; True ends the search.
+    """
+    begun = time.monotonic()
+    done = run.start
+    while done < run.trials:
+        if stop():
+            return Stop.INTERRUPT
+        if run.time_limit_s is not None and time.monotonic() - begun >= run.time_limit_s:
+            return Stop.TIME
+        choices = controller.ask(run.batch)[: run.trials - done]
+        whole = len(choices) == run.batch
+        accuracy, costs = measure(choices)
+        trials = Trials(
+            number=np.arange(done, done + len(choices)),
+            choices=choices,
+            accuracy=accuracy,
+            latency_ms=costs.latency_ms,
+            energy_mj=costs.energy_mj,
+            area_mm2=costs.area_mm2,
+            parameters=costs.parameters,
+            reason=costs.reason,
+            reward=reward.of(accuracy, costs),
+            satisfied=reward.satisfied(accuracy, costs),
+            time=np.full(len(choices), time.time()),
+        )
+        if whole:
+            controller.tell(choices, trials.reward)
+        keep(trials, done // run.batch, controller.state() if whole else None)
+        done += len(choices)
+    return Stop.TRIALS
+
+
+class Measurer:
+    """Accuracies and costs of choices, computed once for each distinct choice.
+
+    A converging controller proposes the same designs again and again: those are looked up. They
+    count as trials all the same.
+
+    Args:
+        accuracy: percent [B] of choices [B, D].
+        cost: costs [B] of choices [B, D].
+    """
+
+    def __init__(
+        self,
+        accuracy: Callable[[ChoiceArray], NDArray[np.float64]],
+        cost: Callable[[ChoiceArray], DesignCosts],
+    ) -> None:
+        self._accuracy = accuracy
+        self._cost = cost
+        self._known: dict[bytes, tuple[float, ...]] = {}
+
+    def __call__(self, choices: ChoiceArray) -> Measures:
+        """Measure choices [B, D]."""
+        keys = [row.tobytes() for row in choices]
+        new = {key: row for row, key in enumerate(keys) if key not in self._known}
+        if new:
+            rows = choices[list(new.values())]
+            self._remember(list(new), self._accuracy(rows), self._cost(rows))
+        columns = np.array([self._known[key] for key in keys]).T
+        return columns[0].copy(), _costs(columns[1:])
+
+    def learn(self, trials: Trials) -> None:
+        """Take over what a study has measured already."""
+        keys = [row.tobytes() for row in trials.choices]
+        self._remember(keys, trials.accuracy, trials.costs)
+
+    def _remember(
+        self, keys: list[bytes], accuracy: NDArray[np.float64], costs: DesignCosts
+    ) -> None:
+        measures = (getattr(costs, field.name).tolist() for field in fields(DesignCosts))
+        for key, *row in zip(keys, accuracy.tolist(), *measures, strict=True):
+            self._known[key] = tuple(row)
+
+
+def _costs(columns: NDArray[np.float64]) -> DesignCosts:
+    """Costs of float columns; whole numbers are exact in them below 2**53."""
+    types = {"parameters": np.int64, "reason": np.int64}
+    return DesignCosts(
+        **{
+            field.name: columns[i].astype(types.get(field.name, np.float64))
+            for i, field in enumerate(fields(DesignCosts))
+        }
+    )
+
+
+@contextmanager
+def interrupts() -> Iterator[Callable[[], bool]]:
+    """Give a function that tells whether Ctrl-C was pressed; a second press raises at once.
+
+    Outside the main thread, where Python delivers no signals, it never tells so.
+    """
+    pressed = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed.is_set
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if pressed.is_set():
+            signal.default_int_handler(number, frame)
+        pressed.set()
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)

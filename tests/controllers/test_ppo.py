@@ -1,0 +1,158 @@
+"""PPO's own behaviour, beyond what every controller does."""
+
+import numpy as np
+import pytest
+
+from nahas.controllers.generator import generator_array, set_generator
+from nahas.controllers.ppo import Ppo, PpoHyperparameters
+from nahas.errors import StudyError
+from nahas.spaces.space import Decision, Space
+
+SPACE = Space("toy", tuple(Decision(f"d{i}", tuple(range(n))) for i, n in enumerate((3, 4, 2))))
+
+
+def ppo(seed=0, applicable=None, **knobs):
+    knobs = {"embedding": 8, "hidden": 16, "learning_rate": 5e-3} | knobs
+    return Ppo(
+        SPACE,
+        np.random.default_rng(seed),
+        applicable=applicable,
+        hyperparameters=PpoHyperparameters(**knobs),
+    )
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return ppo()._policy
+
+
+def every_choice():
+    return np.array([[i, j, k] for i in range(3) for j in range(4) for k in range(2)])
+
+
+def log_probabilities(policy, choices):
+    import tensorflow as tf
+
+    logs = policy._log_probabilities(tf.constant(choices, tf.int32)).numpy()
+    return np.take_along_axis(logs, choices[:, :, None], axis=2)[:, :, 0]
+
+
+class TestPolicy:
+    def test_is_a_distribution_over_the_space(self, policy):
+        total = np.exp(log_probabilities(policy, every_choice()).sum(axis=1)).sum()
+        assert total == pytest.approx(1.0, abs=1e-5)
+
+    def test_samples_by_its_own_probabilities(self):
+        controller = ppo()
+        for _ in range(6):  # move it away from uniform first
+            choices = controller.ask(10)
+            controller.tell(choices, choices[:, 0] * (choices[:, 1] == 2) + 0.1 * choices[:, 2])
+        cells = every_choice()
+        expected = np.exp(log_probabilities(controller._policy, cells).sum(axis=1))
+        drawn = controller.ask(20_000)
+        flat = np.ravel_multi_index(drawn.T, (3, 4, 2))
+        found = np.bincount(flat, minlength=24) / len(drawn)
+        assert expected.max() > 1.5 / 24
+        assert np.abs(found - expected).max() < 0.012
+
+    def test_stays_in_range_at_the_edges_of_the_unit_interval(self, policy):
+        edges = np.array([[0.0] * 3, [np.nextafter(1.0, 0.0)] * 3, [1.0] * 3])
+        choices = policy.sample(edges)
+        SPACE.check(choices)
+        assert choices.tolist() == [[0, 0, 0], [2, 3, 1], [2, 3, 1]]
+
+    def test_depends_on_what_was_chosen_before(self):
+        controller = ppo(learning_rate=1e-2)
+        for _ in range(60):  # the second decision should copy the first
+            choices = controller.ask(20)
+            controller.tell(choices, (choices[:, 0] == choices[:, 1]).astype(float))
+        drawn = controller.ask(200)
+        assert (drawn[:, 0] == drawn[:, 1]).mean() > 0.9
+
+
+class TestLearning:
+    def test_follows_the_ratio_no_further_than_the_clip(self):
+        """Many epochs on one batch settle it without a clip; with one they stop early."""
+        choices = every_choice()
+        reached = []
+        for clip in (0.1, 100.0):
+            controller = ppo(epochs=200, clip=clip, entropy_first=1e-9, entropy_last=1e-9)
+            before = log_probabilities(controller._policy, choices)
+            controller.tell(choices, (choices[:, 0] == 1).astype(float))
+            ratio = np.exp(log_probabilities(controller._policy, choices) - before)[:, 0]
+            reached.append(ratio[choices[:, 0] == 1].mean())
+        assert 1.05 < reached[0] < 1.8  # Adam's momentum carries it past 1.1
+        assert reached[1] > 2.5  # the most is 3: from one third to one
+
+    def test_decisions_that_do_not_apply_are_not_learnt_from(self):
+        def second_unused(choices):
+            used = np.ones(choices.shape, np.bool_)
+            used[:, 1] = False
+            return used
+
+        controller = ppo(applicable=second_unused)
+        heads = controller.state()["heads"].copy()
+        choices = controller.ask(20)
+        controller.tell(choices, choices.sum(axis=1).astype(float))
+        moved = np.abs(controller.state()["heads"] - heads).max(axis=(1, 2))
+        # Entropy is of used decisions too, so the unused head gets no gradient at all.
+        assert moved[1] == 0.0
+        assert moved[0] > 0
+        assert moved[2] > 0
+
+    def test_the_baseline_is_a_moving_average_from_the_first_batch_on(self):
+        controller = ppo(baseline_decay=0.9)
+        choices = controller.ask(4)
+        controller.tell(choices, np.full(4, 50.0))
+        assert controller.state()["baseline"] == pytest.approx(50.0)
+        controller.tell(choices, np.full(4, 60.0))
+        assert controller.state()["baseline"] == pytest.approx(51.0)
+
+    def test_entropy_counts_less_and_less_then_stays(self):
+        controller = ppo(entropy_first=0.01, entropy_last=0.001, entropy_trials=40)
+        weights = []
+        for _ in range(4):
+            weights.append(controller._entropy_weight())
+            choices = controller.ask(20)
+            controller.tell(choices, np.ones(20))
+        assert weights == pytest.approx([0.01, 0.01 * 0.1**0.5, 0.001, 0.001])
+
+    def test_an_entropy_weight_keeps_the_policy_from_settling(self):
+        spreads = []
+        for weight in (1e-9, 1.0):
+            controller = ppo(entropy_first=weight, entropy_last=weight)
+            for _ in range(30):
+                choices = controller.ask(20)
+                controller.tell(choices, choices.sum(axis=1).astype(float))
+            spreads.append(len(np.unique(controller.ask(200), axis=0)))
+        assert spreads[0] < spreads[1]
+
+
+class TestState:
+    def test_of_another_policy_is_refused(self):
+        with pytest.raises(StudyError, match="of another policy"):
+            ppo().restore(ppo(hidden=24).state())
+
+    def test_that_lacks_an_array_is_refused(self):
+        state = dict(ppo().state())
+        del state["heads"]
+        with pytest.raises(StudyError, match="of another policy"):
+            ppo().restore(state)
+
+
+class TestGenerator:
+    def test_state_as_an_array_continues_the_draws(self):
+        rng = np.random.default_rng(5)
+        rng.integers(0, 2**31, dtype=np.uint32)  # leaves half a draw behind
+        array = generator_array(rng)
+        other = np.random.default_rng(0)
+        set_generator(other, array)
+        drawn = [
+            (g.integers(0, 100, 9, dtype=np.int32).tolist(), g.random(3).tolist())
+            for g in (rng, other)
+        ]
+        assert drawn[0] == drawn[1]
+
+    def test_of_another_kind_is_refused(self):
+        with pytest.raises(ValueError, match="MT19937: use"):
+            generator_array(np.random.Generator(np.random.MT19937(0)))
