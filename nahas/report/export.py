@@ -1,0 +1,92 @@
+"""Every trial as rows: CSV, JSON and Parquet files, or dictionaries for a DataFrame."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nahas.errors import UsageError
+from nahas.files import json_text, plain, write_text, written_whole
+from nahas.report.summary import Summary
+from nahas.vocabulary import Reason
+
+SCHEMA_VERSION = 1
+
+MEASURES = ("accuracy", "latency_ms", "energy_mj", "area_mm2", "parameters", "reward")
+
+
+def rows(summary: Summary) -> list[dict[str, Any]]:
+    """One flat dictionary per trial: number, network, accelerator, measures, verdict.
+
+    A measure that is no finite number (the latency of what cannot run) is None.
+    """
+    trials, joint = summary.trials, summary.joint
+    if not len(trials):
+        return []
+    networks, accelerators = joint.split(trials.choices)
+    of_space = joint.network_space
+    found = []
+    for row in range(len(trials)):
+        name = of_space.network_name(of_space.space.values(networks[row]))
+        found.append(
+            {"trial": int(trials.number[row]), "network": name}
+            | joint.accelerator.values(accelerators[row])
+            | {measure: plain(getattr(trials, measure)[row]) for measure in MEASURES}
+            | {
+                "feasible": bool(trials.satisfied[row]),
+                "reason": Reason(int(trials.reason[row])).name.lower(),
+            }
+        )
+    return found
+
+
+def write_csv(summary: Summary, path: Path) -> None:
+    """Write the rows as CSV with a header; what is not known is empty."""
+    table = rows(summary)
+    text = io.StringIO()
+    if table:
+        writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table)
+    write_text(path, text.getvalue())
+
+
+def write_json(summary: Summary, path: Path) -> None:
+    """Write the rows as one JSON document."""
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "accuracy_label": summary.accuracy_label,
+        "targets": dict(summary.targets),
+        "seed": summary.seed,
+        "trials": rows(summary),
+    }
+    write_text(path, json_text(content))
+
+
+def write_parquet(summary: Summary, path: Path) -> None:
+    """Write the rows as Parquet.
+
+    Raises:
+        UsageError: when pyarrow is absent.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise UsageError(
+            "Parquet needs pyarrow: run 'pip install nahas[data]', or export CSV or JSON"
+        ) from error
+    table = pyarrow.Table.from_pylist(rows(summary))
+    with written_whole(path) as temporary:
+        parquet.write_table(table, temporary)
+
+
+WRITERS: dict[str, Callable[[Summary, Path], None]] = {
+    "csv": write_csv,
+    "json": write_json,
+    "parquet": write_parquet,
+}
+"""Formats that `nahas report --export` offers."""

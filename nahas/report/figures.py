@@ -1,0 +1,211 @@
+"""Pictures of a search for papers and READMEs: PNG and SVG by matplotlib, without a screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nahas.files import written_whole
+from nahas.report.summary import UNITS, WORDS, Summary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+GREY, INK, ACCENT, TARGET = "#b8bec6", "#1f2933", "#c2410c", "#7a1f1f"
+
+STYLE: Any = {
+    "font.size": 10,
+    "axes.edgecolor": "#8a94a0",
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e9ed",
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.9,
+    "svg.hashsalt": "nahas",  # the same picture is the same bytes
+}
+
+SHOWN_QUANTILE = 0.02
+"""The least accurate 2 % of the trials may fall below the picture, which they would squeeze."""
+
+
+def write_figures(summary: Summary, folder: Path) -> list[Path]:
+    """Write `pareto` and `rewards`, each as PNG and SVG, and return the paths.
+
+    Raises:
+        OSError: when the folder cannot be written.
+    """
+    import matplotlib as mpl
+
+    written = []
+    with mpl.rc_context(STYLE):
+        for name, draw in (("pareto", pareto_figure), ("rewards", rewards_figure)):
+            figure = draw(summary)
+            for kind in ("png", "svg"):
+                path = folder / f"{name}.{kind}"
+                with written_whole(path) as temporary:
+                    dated = {"Date": None} if kind == "svg" else {}
+                    figure.savefig(temporary, format=kind, dpi=160, metadata=dated)
+                written.append(path)
+    return written
+
+
+def heading(summary: Summary) -> str:
+    """What was searched, in a line."""
+    return (
+        f"{summary.space} networks x {summary.joint.accelerator.size:,} accelerators: "
+        f"{len(summary.trials):,} trials, seed {summary.seed}"
+    )
+
+
+def pareto_figure(summary: Summary) -> Figure:
+    """Accuracy against latency; colour is energy; grey is what misses a target.
+
+    The line is the front of what meets every target, the star the best design.
+    """
+    figure, axes = _canvas(summary, heading(summary))
+    trials = summary.trials
+    runs = trials.feasible & np.isfinite(trials.accuracy)
+    missed, met = runs & ~trials.satisfied, runs & trials.satisfied
+    axes.scatter(
+        trials.latency_ms[missed],
+        trials.accuracy[missed],
+        s=9,
+        color=GREY,
+        alpha=0.6,
+        linewidths=0,
+        label="misses a target",
+    )
+    if met.any():
+        # The front's end lies under the target's line and the star: drawn last, above both.
+        shown = axes.scatter(
+            trials.latency_ms[met],
+            trials.accuracy[met],
+            s=16,
+            c=trials.energy_mj[met],
+            cmap="viridis_r",
+            linewidths=0,
+            zorder=3,
+            label="meets every target",
+        )
+        figure.colorbar(shown, ax=axes, label="energy, mJ", pad=0.015, aspect=30)
+        front = summary.front()
+        axes.step(
+            trials.latency_ms[front],
+            trials.accuracy[front],
+            where="post",
+            color=INK,
+            linewidth=1.2,
+            zorder=4,
+            label="Pareto front",
+        )
+        _mark_best(axes, summary)
+    if "latency_ms" in summary.targets:
+        axes.axvline(
+            summary.targets["latency_ms"],
+            color=TARGET,
+            linestyle="--",
+            linewidth=1.1,
+            zorder=2,
+            label=f"latency target, {summary.targets['latency_ms']:.3g} ms",
+        )
+    _set_limits(axes, summary)
+    axes.set_xlabel(f"latency, ms{_other_targets(summary)}")
+    axes.set_ylabel("accuracy, %")
+    axes.legend(loc="lower right", fontsize=8.5)
+    return figure
+
+
+def rewards_figure(summary: Summary) -> Figure:
+    """Reward of every trial in order, its running mean, and the best so far."""
+    figure, axes = _canvas(summary, f"Reward: {heading(summary)}")
+    trials = summary.trials
+    if len(trials):
+        axes.scatter(trials.number, trials.reward, s=7, color=GREY, alpha=0.55, linewidths=0)
+        window = max(1, len(trials) // 25)
+        mean = np.convolve(trials.reward, np.full(window, 1 / window), mode="valid")
+        axes.plot(trials.number[window - 1 :], mean, color=ACCENT, label=f"mean of {window} trials")
+        best = np.maximum.accumulate(trials.reward)
+        axes.step(trials.number, best, where="post", color=INK, label="best so far")
+        paid = trials.reward[trials.reward > 0]
+        if paid.size:
+            axes.set_ylim(bottom=float(np.quantile(paid, SHOWN_QUANTILE)) * 0.98)
+        axes.legend(loc="lower right", fontsize=8.5)
+    axes.set_xlabel("trial")
+    axes.set_ylabel("reward")
+    return figure
+
+
+def _canvas(summary: Summary, title: str) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.4, 5.0), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(title, loc="left", fontsize=11, pad=22)
+    axes.text(
+        0,
+        1.025,
+        f"accuracy: {summary.accuracy_label}",
+        transform=axes.transAxes,
+        fontsize=8.5,
+        color="#52606d",
+    )
+    return figure, axes
+
+
+def _mark_best(axes: Axes, summary: Summary) -> None:
+    best = summary.best(1)[0]
+    at = (best.latency_ms, best.accuracy)
+    axes.plot(*at, marker="*", markersize=15, color=ACCENT, markeredgecolor="white", zorder=6)
+    axes.annotate(
+        f"{best.accuracy:.2f} %, {best.latency_ms:.3g} ms\n"
+        f"{best.energy_mj:.3g} mJ, {best.area_mm2:.3g} mm²",
+        at,
+        xytext=(-10, 8),
+        textcoords="offset points",
+        ha="right",
+        fontsize=8.5,
+        color=ACCENT,
+        zorder=7,
+    )
+
+
+def _set_limits(axes: Axes, summary: Summary) -> None:
+    from matplotlib.ticker import LogLocator
+
+    trials = summary.trials
+    runs = trials.feasible & np.isfinite(trials.accuracy)
+    if not runs.any():
+        return
+    latency, accuracy = trials.latency_ms[runs], trials.accuracy[runs]
+    low, high = np.quantile(accuracy, SHOWN_QUANTILE), accuracy.max()
+    room = max(high - low, 0.1) * 0.1
+    axes.set_ylim(float(low - room), float(high + 1.4 * room))
+    right = float(np.quantile(latency, 1 - SHOWN_QUANTILE))
+    right = max(right, summary.targets.get("latency_ms", 0.0))
+    left = float(latency.min())
+    if right > 8 * left:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+        axes.set_xlim(left * 0.9, right * 1.1)
+    else:
+        axes.set_xlim(max(0.0, left - 0.06 * (right - left)), right + 0.06 * (right - left))
+
+
+def _other_targets(summary: Summary) -> str:
+    others = [
+        f"{WORDS[metric]} ≤ {limit:.3g} {UNITS[metric]}"
+        for metric, limit in summary.targets.items()
+        if metric != "latency_ms"
+    ]
+    return f"   (other targets: {', '.join(others)})" if others else ""

@@ -1,0 +1,64 @@
+"""A search as reports see it, without a search: drawn choices and made-up, smooth costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from nahas.report.summary import Summary
+from nahas.spaces.joint import JointSpace
+from nahas.spaces.named import named
+from nahas.study.trials import Trials
+
+LABEL = "top-1 % of a made-up <benchmark> & recipe, predicted"
+TARGETS = {"latency_ms": 0.5, "area_mm2": 90.0}
+
+
+def made_up(count: int, targets: dict[str, float], space: str = "macro") -> Summary:
+    """A summary of `count` trials; better accuracy costs latency, and trials improve."""
+    rng = np.random.default_rng(7)
+    joint = JointSpace(named(space))
+    skill = np.linspace(0, 1, count)
+    accuracy = 55 + 9 * skill + rng.normal(0, 2.0, count)
+    latency = np.exp(0.16 * (accuracy - 62) + rng.normal(0, 0.35, count)) * 0.35
+    energy = latency * rng.uniform(3, 9, count)
+    area = rng.uniform(30, 140, count)
+    reason = np.where(rng.random(count) < 0.04, 2, 0)
+    latency[reason != 0] = energy[reason != 0] = np.inf
+    costs = {"latency_ms": latency, "energy_mj": energy, "area_mm2": area}
+    satisfied = reason == 0
+    reward = np.where(reason == 0, accuracy, 0.0)
+    for metric, limit in targets.items():
+        satisfied &= costs[metric] <= limit
+        reward = reward * np.minimum(limit / costs[metric], 1.0)
+    trials = Trials(
+        number=np.arange(count),
+        choices=joint.space.sample(count, rng),
+        accuracy=accuracy,
+        parameters=np.full(count, 3_000_000),
+        reason=reason,
+        reward=reward,
+        satisfied=satisfied,
+        time=np.arange(count, dtype=float),
+        **costs,
+    )
+    return Summary(
+        joint=joint,
+        trials=trials,
+        accuracy_label=LABEL,
+        targets=targets,
+        seed=0,
+        facts={"controller": "ppo"},
+    )
+
+
+@pytest.fixture(scope="session")
+def make_summary() -> Callable[..., Summary]:
+    return made_up
+
+
+@pytest.fixture(scope="session")
+def summary() -> Summary:
+    return made_up(300, TARGETS)
