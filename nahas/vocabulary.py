@@ -50,6 +50,14 @@ class Tensor(IntEnum):
     OUTPUTS = 2
 
 
+class Access(IntEnum):
+    """What happens to a word at a level: read, written from outside, written from inside."""
+
+    READS = 0
+    FILLS = 1
+    UPDATES = 2
+
+
 class Level(IntEnum):
     """The temporal levels of a mapping, outermost first."""
 
