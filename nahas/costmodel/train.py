@@ -1,0 +1,205 @@
+"""Draw, label, learn, and say how large the error is on designs that were held out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nahas.children.quiet import import_keras
+from nahas.costmodel.card import Card, Errors, origin_here, weights_hash
+from nahas.costmodel.features import FeatureArray, features
+from nahas.costmodel.model import HEADS, HIDDEN, CostModel, perceptron, predict_logs
+from nahas.costmodel.samples import Samples, Simulate, Split, distinct, label, split
+from nahas.energy import Tables
+from nahas.manifest import versions
+from nahas.spaces.joint import JointSpace
+from nahas.vocabulary import Objective
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and how much there is."""
+
+HUBER = 0.1
+"""Deviations up to which an error counts by its square: beyond it outliers would rule."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a cost model is made; with the same seed and versions it comes out the same.
+
+    Attributes:
+        samples: designs to draw.
+        seed: of the draw, the split, the weights and the order of learning.
+        epochs: passes over the training rows; the learning rate falls to 0 along a cosine.
+        batch: rows of one step.
+        learning_rate: of Adam, at the start.
+        hidden: units of the hidden layers.
+        objective: what the simulator's mapper minimises.
+    """
+
+    samples: int = 20_000
+    seed: int = 0
+    epochs: int = 60
+    batch: int = 128
+    learning_rate: float = 4e-3
+    hidden: tuple[int, ...] = HIDDEN
+    objective: Objective = Objective.LATENCY
+
+
+def train(
+    joint: JointSpace,
+    recipe: Recipe,
+    *,
+    tables: Tables | None = None,
+    simulate: Simulate | None = None,
+    progress: Progress | None = None,
+) -> CostModel:
+    """Make a cost model of a joint space.
+
+    Args:
+        joint: networks and accelerators.
+        recipe: how to make it.
+        tables: energy and area tables; None is the packaged ones.
+        simulate: what labels a batch of choices; None is the simulator with these tables.
+        progress: told of each batch simulated and each epoch learned.
+
+    Raises:
+        CostModelError: when the space has too few designs or too few of them can run.
+    """
+    tell: Progress = progress or (lambda *_: None)
+    draw, divide, order = np.random.SeedSequence(recipe.seed).spawn(3)
+    samples = label(
+        distinct(joint.space, recipe.samples, np.random.default_rng(draw)),
+        simulate or _simulator(joint, recipe.objective, tables),
+        lambda done: tell("simulating", done, recipe.samples),
+    )
+    inputs = features(joint, samples.choices)
+    parts = split(joint, samples.choices, np.random.default_rng(divide))
+    learned = samples.logs[parts.train]
+    keras_model = perceptron(
+        inputs.shape[1],
+        learned.mean(axis=0),
+        np.maximum(learned.std(axis=0), 1e-6),
+        hidden=recipe.hidden,
+        seed=recipe.seed,
+    )
+    batches = Batches(inputs[parts.train], learned, recipe.batch, np.random.default_rng(order))
+    _learn(keras_model, batches, learned.std(axis=0), recipe, tell)
+    return CostModel(
+        joint, keras_model, _card(keras_model, joint, samples, inputs, parts, recipe, tables)
+    )
+
+
+@dataclass
+class Batches:
+    """Rows in batches of one size, in a new order every epoch; the last, smaller one is left out.
+
+    Attributes:
+        inputs: [N, width] features.
+        logs: [N, 3] targets, in the order of `HEADS`.
+        size: rows of a batch; where there are fewer rows, one batch holds them all.
+        rng: draws the orders.
+    """
+
+    inputs: FeatureArray
+    logs: NDArray[np.float64]
+    size: int
+    rng: np.random.Generator
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return max(1, len(self.inputs) // self.size)
+
+    def epoch(self) -> Iterator[tuple[FeatureArray, dict[str, NDArray[np.float32]]]]:
+        """The batches of one epoch, each of features and a target [B, 1] per head."""
+        order = self.rng.permutation(len(self.inputs))
+        for step in range(len(self)):
+            rows = order[step * self.size : (step + 1) * self.size]
+            logs = self.logs[rows].astype(np.float32)
+            yield self.inputs[rows], {h: logs[:, i : i + 1] for i, h in enumerate(HEADS)}
+
+
+def errors_of(predicted: NDArray[np.float64], true: NDArray[np.float64]) -> dict[str, float | None]:
+    """How far predicted logarithms [B] are from the true ones [B].
+
+    Returns:
+        mape: mean absolute relative error of the costs themselves, in percent.
+        within_10: share of designs whose cost is off by at most 10 %, in percent.
+        spearman: rank correlation; kendall: tau-b. None where a side is constant.
+    """
+    from scipy.stats import kendalltau, spearmanr
+
+    off = np.abs(np.expm1(predicted - true))
+    ranked = len(true) > 1 and np.ptp(true) > 0 and np.ptp(predicted) > 0
+    return {
+        "mape": 100 * float(off.mean()),
+        "within_10": 100 * float((off <= 0.1).mean()),
+        "spearman": float(spearmanr(predicted, true).statistic) if ranked else None,
+        "kendall": float(kendalltau(predicted, true).statistic) if ranked else None,
+    }
+
+
+def _simulator(joint: JointSpace, objective: Objective, tables: Tables | None) -> Simulate:
+    from nahas.simulate import simulate_designs
+
+    return lambda choices: simulate_designs(*joint.designs(choices), objective, tables)
+
+
+def _learn(
+    keras_model: Any,
+    batches: Batches,
+    deviation: NDArray[np.float64],
+    recipe: Recipe,
+    tell: Progress,
+) -> None:
+    """Adam on the Huber loss of every head, in units of the head's deviation."""
+    keras = import_keras()
+    rate = keras.optimizers.schedules.CosineDecay(
+        recipe.learning_rate, recipe.epochs * len(batches)
+    )
+    scale = np.maximum(deviation, 1e-6)
+    keras_model.compile(
+        optimizer=keras.optimizers.Adam(rate),
+        loss={h: keras.losses.Huber(HUBER * s) for h, s in zip(HEADS, scale, strict=True)},
+        # The Huber loss of y in units of s is that of y with delta * s, divided by s^2.
+        loss_weights={h: float(s**-2) for h, s in zip(HEADS, scale, strict=True)},
+        jit_compile=False,
+    )
+    for epoch in range(recipe.epochs):
+        for inputs, logs in batches.epoch():
+            keras_model.train_on_batch(inputs, logs)
+        tell("learning", epoch + 1, recipe.epochs)
+
+
+def _card(
+    keras_model: Any,
+    joint: JointSpace,
+    samples: Samples,
+    inputs: FeatureArray,
+    parts: Split,
+    recipe: Recipe,
+    tables: Tables | None,
+) -> Card:
+    held_out = {"random": parts.random, "hardware": parts.hardware}
+    errors: Errors = {}
+    for name, rows in held_out.items():
+        predicted = predict_logs(keras_model, inputs[rows])
+        errors[name] = {
+            head: errors_of(predicted[:, i], samples.logs[rows, i]) for i, head in enumerate(HEADS)
+        }
+    return Card(
+        weights_sha256=weights_hash(keras_model.get_weights()),
+        origin=origin_here(joint, tables),
+        objective=recipe.objective.name.lower(),
+        seed=recipe.seed,
+        samples=samples.drawn,
+        feasible=len(samples.choices),
+        split_sizes={"train": len(parts.train), **{n: len(r) for n, r in held_out.items()}},
+        hidden=list(recipe.hidden),
+        epochs=recipe.epochs,
+        errors=errors,
+        versions=versions(),
+    )

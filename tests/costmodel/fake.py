@@ -1,0 +1,46 @@
+"""A simulator of four lines, smooth enough to learn from few designs."""
+
+import numpy as np
+
+from nahas.cost import DesignCosts
+from nahas.spaces.joint import JointSpace
+from nahas.spaces.networks import NetworkSpace
+from nahas.spaces.space import Decision, Space
+
+
+def tiny_joint(name="tiny", kernels=(3, 5)):
+    """Two network decisions, of which `kernel` changes nothing where `depth` is 0."""
+
+    def never(*_):
+        raise AssertionError("a cost model's samples are labelled by the fake")
+
+    class TinySpace(NetworkSpace):
+        def applicable(self, choices):
+            used = np.ones(choices.shape, dtype=np.bool_)
+            used[:, 1] = choices[:, 0] > 0
+            return used
+
+    decisions = (Decision("depth", (0, 1, 2)), Decision("kernel", kernels))
+    return JointSpace(TinySpace(Space(name, decisions), never, str, never))
+
+
+def fake_costs(joint):
+    """Costs by formula; accelerators with the smallest register file cannot run."""
+
+    def simulate(choices):
+        values = [joint.space.values(row) for row in choices]
+        work = np.array([4.0 + v["depth"] * v["kernel"] for v in values])
+        macs = np.array(
+            [v["pes_x"] * v["pes_y"] * v["simd_units"] * v["compute_lanes"] for v in values]
+        )
+        feasible = np.array([v["register_file_kb"] > 8 for v in values])
+        latency = work / macs**0.8 + 0.1 / np.array([v["io_gb_per_s"] for v in values])
+        return DesignCosts(
+            latency_ms=np.where(feasible, latency, np.inf),
+            energy_mj=np.where(feasible, work * (1 + latency), np.inf),
+            area_mm2=0.001 * macs + np.array([v["local_memory_mb"] for v in values]),
+            parameters=np.ones(len(choices), dtype=np.int64),
+            reason=np.where(feasible, 0, 1).astype(np.int64),
+        )
+
+    return simulate
