@@ -1,4 +1,6 @@
+import shutil
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 project = "nahas"
 author = "The nahas contributors"
@@ -24,6 +26,8 @@ myst_heading_anchors = 3
 
 # A docstring's single backticks are code; a link is asked for by a role.
 default_role = "code"
+# Pages of the Python interface are written anew, so that none outlives its module.
+shutil.rmtree(Path(__file__).parent / "_api", ignore_errors=True)
 autosummary_generate = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
