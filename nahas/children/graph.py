@@ -147,4 +147,6 @@ def keras_model(
     """
     builder = KerasBuilder(momentum=momentum, seed=seed)
     output = function(builder)
-    return import_keras().Model(builder.inputs, output, name=name.replace("/", "_"))
+    # A list of one would make Keras expect a list of one from every caller.
+    inputs = builder.inputs[0] if len(builder.inputs) == 1 else builder.inputs
+    return import_keras().Model(inputs, output, name=name.replace("/", "_"))
