@@ -96,25 +96,30 @@ def cosearch(
             return Stop.TIME
         choices = controller.ask(run.batch)[: run.trials - done]
         whole = len(choices) == run.batch
-        accuracy, costs = measure(choices)
-        trials = Trials(
-            number=np.arange(done, done + len(choices)),
-            choices=choices,
-            accuracy=accuracy,
-            latency_ms=costs.latency_ms,
-            energy_mj=costs.energy_mj,
-            area_mm2=costs.area_mm2,
-            parameters=costs.parameters,
-            reason=costs.reason,
-            reward=reward.of(accuracy, costs),
-            satisfied=reward.satisfied(accuracy, costs),
-            time=np.full(len(choices), time.time()),
-        )
+        trials = rewarded(choices, measure(choices), reward, first=done)
         if whole:
             controller.tell(choices, trials.reward)
         keep(trials, done // run.batch, controller.state() if whole else None)
         done += len(choices)
     return Stop.TRIALS
+
+
+def rewarded(choices: ChoiceArray, measures: Measures, reward: Reward, *, first: int) -> Trials:
+    """The trials of measured choices [B, D], numbered from `first`."""
+    accuracy, costs = measures
+    return Trials(
+        number=np.arange(first, first + len(choices)),
+        choices=choices,
+        accuracy=accuracy,
+        latency_ms=costs.latency_ms,
+        energy_mj=costs.energy_mj,
+        area_mm2=costs.area_mm2,
+        parameters=costs.parameters,
+        reason=costs.reason,
+        reward=reward.of(accuracy, costs),
+        satisfied=reward.satisfied(accuracy, costs),
+        time=np.full(len(choices), time.time()),
+    )
 
 
 class Measurer:

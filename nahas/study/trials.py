@@ -62,7 +62,7 @@ class Trials:
             reason=self.reason,
         )
 
-    def __getitem__(self, rows: slice | NDArray[np.generic]) -> Trials:
+    def __getitem__(self, rows: slice | list[int] | NDArray[np.generic]) -> Trials:
         """The trials of `rows`: a slice, a mask or indices."""
         return Trials(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 

@@ -1,0 +1,101 @@
+"""Designs: trials told with names, for people and files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nahas.spaces.joint import JointSpace
+from nahas.spaces.networks import NetworkSpace
+from nahas.spaces.space import ChoiceArray
+from nahas.study.trials import Trials
+from nahas.vocabulary import Reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """A network on an accelerator, and what is known of the two.
+
+    Attributes:
+        trial: number of the trial that first proposed it; None where none did.
+        accuracy: in percent; what accuracy it is, the search's label says.
+        latency_ms: one inference, batch 1; inf where infeasible.
+        energy_mj: one inference, DRAM included; inf where infeasible.
+        area_mm2: of the accelerator.
+        parameters: trained numbers of the network.
+        reward: what the search made of these numbers.
+        network: the network's name, from which its space finds it again.
+        network_values: the named decisions of the network.
+        hardware: the seven parameters of the accelerator.
+        feasible: whether the accelerator can run the network.
+        satisfied: feasible and within every target.
+        reason: why it is infeasible; 'ok' where it is not.
+    """
+
+    trial: int | None
+    accuracy: float
+    latency_ms: float
+    energy_mj: float
+    area_mm2: float
+    parameters: int
+    reward: float
+    network: str
+    network_values: Mapping[str, Any]
+    hardware: Mapping[str, Any]
+    feasible: bool
+    satisfied: bool
+    reason: str
+
+
+def design(joint: JointSpace, trials: Trials, row: int) -> Design:
+    """The design of one row of trials."""
+    networks, accelerators = joint.split(trials.choices[row : row + 1])
+    return described(
+        joint.network_space, networks[0], joint.accelerator.values(accelerators[0]), trials[[row]]
+    )
+
+
+def described(
+    space: NetworkSpace, network: ChoiceArray, hardware: Mapping[str, Any], trial: Trials
+) -> Design:
+    """The design of a network choice [D] on an accelerator, with the measures of one trial.
+
+    A trial with a negative number is one that no search proposed.
+    """
+    values = space.space.values(network)
+    number = int(trial.number[0])
+    return Design(
+        trial=number if number >= 0 else None,
+        accuracy=float(trial.accuracy[0]),
+        latency_ms=float(trial.latency_ms[0]),
+        energy_mj=float(trial.energy_mj[0]),
+        area_mm2=float(trial.area_mm2[0]),
+        parameters=int(trial.parameters[0]),
+        reward=float(trial.reward[0]),
+        network=space.network_name(values),
+        network_values=values,
+        hardware=dict(hardware),
+        feasible=bool(trial.feasible[0]),
+        satisfied=bool(trial.satisfied[0]),
+        reason=Reason(int(trial.reason[0])).name.lower(),
+    )
+
+
+def best_rows(joint: JointSpace, trials: Trials, count: int) -> NDArray[np.int64]:
+    """Rows [<= count] of the best distinct feasible designs, best first.
+
+    Those within every target come first, then by reward; ties fall to the earlier trial. Two
+    choices are one design when they differ only in decisions that do not apply.
+    """
+    feasible = np.flatnonzero(trials.feasible)
+    order = feasible[np.lexsort((-trials.reward[feasible], ~trials.satisfied[feasible]))]
+    if not order.size:
+        return order
+    choices = trials.choices[order]
+    alike = np.where(joint.applicable(choices), choices, -1)
+    _, first = np.unique(alike, axis=0, return_index=True)
+    return order[np.sort(first)[:count]]

@@ -1,0 +1,163 @@
+"""What to search, and what to measure designs with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from nahas.accuracy.backend import AccuracyBackend
+from nahas.cost import DesignCosts
+from nahas.errors import UsageError
+from nahas.hardware import Hardware, hardware_from
+from nahas.network import Network
+from nahas.reward import Limit
+from nahas.spaces.joint import JointSpace
+from nahas.spaces.named import named
+from nahas.spaces.space import ChoiceArray
+from nahas.vocabulary import Objective
+
+CONTROLLERS = ("ppo", "random")
+
+REFERENCES = {
+    "mnasnet": "mnasnet:e1k3l1-e6k3l2-e6k3l3-e6k3l3-e6k3l3-e6k3l3-e6k3l1",
+    "macro": "macro:11111111",
+}
+"""The MobileNetV2-like network of each space: its expansions, kernel and layers as far as the
+space has them. With the baseline accelerator it is what relative targets are multiples of."""
+
+_PROBES = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What to search, for what, and for how long. The defaults are `nahas cosearch`'s.
+
+    A target is a number in the metric's unit ('0.3') or a multiple of the baseline design's
+    metric ('0.8x'); None sets none.
+
+    Attributes:
+        space: name of the network space.
+        table: file of measured accuracies; None takes the packaged surrogate.
+        controller: 'ppo' or 'random'.
+        seed: of all randomness.
+        trials: end of the search, counted over the whole study.
+        batch: trials between two lessons of the controller.
+        time_limit_s: end of the search after the batch in flight; None is none.
+        latency, energy, area: the targets.
+        reward: preset of `reward.EXPONENTS`.
+        baseline: the baseline accelerator, a preset's name or a file.
+        objective: what the mapper minimises in every layer.
+        tables: folder of the user's energy and area tables.
+        study: file that keeps the trials; None keeps none.
+        resume: continue that study instead of starting it.
+        best: number of designs to report.
+    """
+
+    space: str = "mnasnet"
+    table: Path | None = None
+    controller: str = "ppo"
+    seed: int = 0
+    trials: int = 2500
+    batch: int = 20
+    time_limit_s: float | None = None
+    latency: str | float | None = "1x"
+    energy: str | float | None = None
+    area: str | float | None = "1x"
+    reward: str = "hard"
+    baseline: str = "edge-baseline"
+    objective: Objective = Objective.LATENCY
+    tables: Path | None = None
+    study: Path | None = None
+    resume: bool = False
+    best: int = 10
+
+    @property
+    def limits(self) -> dict[str, Limit]:
+        """The targets by metric."""
+        asked = {"latency_ms": self.latency, "energy_mj": self.energy, "area_mm2": self.area}
+        return {name: Limit.parse(text) for name, text in asked.items() if text is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """What a search measures designs with.
+
+    Attributes:
+        joint: the space.
+        accuracy: of network choices.
+        cost: of B networks on B accelerators.
+        reference: [D] the network choice of the baseline design.
+        baseline: its accelerator.
+        fingerprints: hashes of what computes costs, by name.
+    """
+
+    joint: JointSpace
+    accuracy: AccuracyBackend
+    cost: Callable[[Sequence[Network], Sequence[Hardware]], DesignCosts]
+    reference: ChoiceArray
+    baseline: Hardware
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+
+    def probed(self) -> dict[str, str]:
+        """The fingerprints, and hashes of accuracies and costs of some fixed designs.
+
+        The latter notice what no list of sources would: another table of accuracies, a block
+        built otherwise.
+        """
+        choices = self.joint.space.sample(_PROBES, np.random.default_rng(0))
+        accuracy = self.accuracy.accuracy(self.joint.split(choices)[0])
+        costs = self.cost(*self.joint.designs(choices))
+        columns = (costs.latency_ms, costs.energy_mj, costs.area_mm2)
+        return {
+            **self.fingerprints,
+            "accuracies": _hashed(accuracy),
+            "costs": _hashed(np.concatenate(columns)),
+        }
+
+
+def problem_of(search: Search) -> Problem:
+    """The problem that the options name.
+
+    Raises:
+        NahasError: for an unknown space, hardware, controller or table.
+    """
+    from nahas.energy import load_tables, packaged_tables
+    from nahas.kernels._jit import kernel_fingerprint
+    from nahas.simulate import simulate_designs
+
+    network_space = named(search.space)
+    tables = load_tables(search.tables) if search.tables else packaged_tables()
+    return Problem(
+        joint=JointSpace(network_space),
+        accuracy=_accuracy(search),
+        cost=partial(simulate_designs, objective=search.objective, tables=tables),
+        reference=network_space.choice_named(REFERENCES[search.space]),
+        baseline=hardware_from(search.baseline),
+        fingerprints={"kernels": kernel_fingerprint(), "energy tables": tables.fingerprint},
+    )
+
+
+def _accuracy(search: Search) -> AccuracyBackend:
+    if search.table is not None:
+        from nahas.accuracy.table import load_table
+
+        return load_table(search.table)
+    if search.space != "mnasnet":
+        raise UsageError(
+            f"space '{search.space}' has no packaged accuracies: give a table of measured ones "
+            "with --table"
+        )
+    from nahas.accuracy.surrogate import load_surrogate
+
+    return load_surrogate()
+
+
+def _hashed(numbers: Iterable[float]) -> str:
+    # Nine digits: the last bits of a matrix product differ between processors.
+    text = " ".join(f"{number:.9g}" for number in numbers)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,230 @@
+"""Ways to search: here joint, one controller deciding network and accelerator together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nahas.controllers.base import Controller, State
+from nahas.controllers.ppo import Ppo, PpoHyperparameters
+from nahas.controllers.random import Random
+from nahas.cosearch import Measurer, Run, Stop, cosearch, interrupts, rewarded
+from nahas.designs import Design, best_rows, described, design
+from nahas.errors import UsageError
+from nahas.manifest import versions
+from nahas.problem import CONTROLLERS, Problem, Search, problem_of
+from nahas.reward import Reward, Target
+from nahas.spaces.joint import JointSpace
+from nahas.spaces.named import named
+from nahas.study.origin import Origin
+from nahas.study.store import Study
+from nahas.study.trials import Trials, joined, no_trials
+
+__all__ = ["CONTROLLERS", "Design", "Search", "SearchResult", "joint", "recall", "searched"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        best: distinct feasible designs, those within every target first, then by reward.
+        baseline: the design that relative targets are multiples of.
+        targets: the limits by metric, in the metric's unit.
+        accuracy_label: what the accuracies are; to be shown with them.
+        trials: all trials of the study.
+        joint: the space, to name any trial with `designs.design`.
+        options: what the sequence of trials follows from.
+        seed: of the search.
+        stop: why it ended; None when read from a file.
+        seconds: how long this run took; 0 when read from a file.
+        study: the file that keeps the trials.
+    """
+
+    best: tuple[Design, ...]
+    baseline: Design
+    targets: Mapping[str, float]
+    accuracy_label: str
+    trials: Trials
+    joint: JointSpace
+    options: Mapping[str, Any]
+    seed: int
+    stop: Stop | None = None
+    seconds: float = 0.0
+    study: Path | None = None
+
+
+def joint(
+    search: Search | None = None, progress: Callable[[Trials], None] = lambda _: None
+) -> SearchResult:
+    """Search networks and accelerators together.
+
+    Ctrl-C ends the search after the batch in flight, with what was found until then.
+
+    Args:
+        search: what to search; None is the default.
+        progress: called with every batch of trials.
+
+    Raises:
+        NahasError: whatever of the options, the study or the tables cannot be used.
+    """
+    search = search or Search()
+    return searched(problem_of(search), search, progress)
+
+
+def searched(
+    problem: Problem, search: Search, progress: Callable[[Trials], None] = lambda _: None
+) -> SearchResult:
+    """Search a problem: what `joint` does, for designs measured in any way."""
+    begun = time.monotonic()
+    run = Run(trials=search.trials, batch=search.batch, time_limit_s=search.time_limit_s)
+    reward, baseline = _reward(problem, search)
+    origin = _origin(problem, search, reward, baseline)
+    measure = Measurer(
+        lambda choices: problem.accuracy.accuracy(problem.joint.split(choices)[0]),
+        lambda choices: problem.cost(*problem.joint.designs(choices)),
+    )
+    with interrupts() as pressed, _Keeping(search, origin, progress) as keeping:
+        controller = _controller(search, problem.joint)
+        run = replace(run, start=keeping.restore(controller, measure))
+        stop = cosearch(controller, measure, reward, run, keeping.keep, stop=pressed)
+        result = _result(problem.joint, origin, keeping.trials(), search.best)
+    seconds = time.monotonic() - begun
+    return replace(result, stop=stop, seconds=seconds, study=search.study)
+
+
+def recall(path: Path, best: int = Search.best) -> SearchResult:
+    """The result of a study file, as far as it has come; nothing is searched.
+
+    Raises:
+        StudyError: when the file is no study, or damaged.
+        SpaceError: when its network space is not known any more.
+    """
+    with Study.read(path) as study:
+        joint_space = JointSpace(named(study.origin.options["space"]))
+        return replace(_result(joint_space, study.origin, study.trials(), best), study=path)
+
+
+@dataclass
+class _Keeping:
+    """Keeps trials in a study where there is one, and in memory."""
+
+    search: Search
+    origin: Origin
+    progress: Callable[[Trials], None]
+    parts: list[Trials] = field(default_factory=list)
+    study: Study | None = None
+
+    def __post_init__(self) -> None:
+        if self.search.study is None:
+            if self.search.resume:
+                raise UsageError("there is no study to resume: name its file with --study")
+        elif self.search.resume:
+            self.study = Study.resume(self.search.study, self.origin)
+        else:
+            self.study = Study.create(self.search.study, self.origin, time.time())
+
+    def restore(self, controller: Controller, measure: Measurer) -> int:
+        """Put the controller where the study left it; the trials it has learnt from."""
+        if self.study is None:
+            return 0
+        measure.learn(self.study.trials())
+        start, state = self.study.state() or (0, None)
+        if state is not None:
+            controller.restore(state)
+        return start
+
+    def keep(self, trials: Trials, batch: int, state: State | None) -> None:
+        """Keep a batch, then tell of it."""
+        if self.study is None:
+            self.parts.append(trials)
+        else:
+            self.study.keep(trials, batch, state)
+        self.progress(trials)
+
+    def trials(self) -> Trials:
+        """All trials kept."""
+        if self.study is not None:
+            return self.study.trials()
+        return joined([no_trials(len(self.origin.space.decisions)), *self.parts])
+
+    def __enter__(self) -> _Keeping:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.study is not None:
+            self.study.close()
+
+
+def _controller(search: Search, joint_space: JointSpace) -> Controller:
+    rng = np.random.default_rng(search.seed)
+    if search.controller == "random":
+        return Random(joint_space.space, rng)
+    if search.controller == "ppo":
+        return Ppo(joint_space.space, rng, applicable=joint_space.applicable)
+    raise UsageError(
+        f"there is no controller '{search.controller}': allowed are {', '.join(CONTROLLERS)}"
+    )
+
+
+def _reward(problem: Problem, search: Search) -> tuple[Reward, Design]:
+    """The reward with its targets in the metrics' units, and the baseline design under it."""
+    space = problem.joint.network_space
+    choices = problem.reference[None, :]
+    costs = problem.cost([space.network(problem.reference)], [problem.baseline])
+    targets = [
+        Target(name, limit.absolute(float(getattr(costs, name)[0])))
+        for name, limit in search.limits.items()
+    ]
+    reward = Reward.preset(search.reward, targets)
+    measures = (problem.accuracy.accuracy(choices), costs)
+    trial = rewarded(choices, measures, reward, first=-1)
+    hardware = {
+        d.name: getattr(problem.baseline, d.name) for d in problem.joint.accelerator.decisions
+    }
+    return reward, described(space, problem.reference, hardware, trial)
+
+
+def _origin(problem: Problem, search: Search, reward: Reward, baseline: Design) -> Origin:
+    options: dict[str, Any] = {
+        "space": problem.joint.network_space.name,
+        "controller": search.controller,
+        "batch": search.batch,
+        "reward": search.reward,
+        "targets": {name: str(limit) for name, limit in search.limits.items()},
+        "baseline": asdict(problem.baseline),
+        "objective": search.objective.name.lower(),
+    }
+    if search.controller == "ppo":
+        options["ppo"] = asdict(PpoHyperparameters())
+    return Origin(
+        space=problem.joint.space,
+        seed=search.seed,
+        options=options,
+        fingerprints=problem.probed(),
+        versions={name: text for name, text in versions().items() if text is not None},
+        notes={
+            "accuracy": problem.accuracy.label,
+            "targets": {target.metric: target.limit for target in reward.targets},
+            "baseline": asdict(baseline),
+        },
+    )
+
+
+def _result(joint_space: JointSpace, origin: Origin, trials: Trials, best: int) -> SearchResult:
+    rows = best_rows(joint_space, trials, best)
+    return SearchResult(
+        best=tuple(design(joint_space, trials, int(row)) for row in rows),
+        baseline=Design(**origin.notes["baseline"]),
+        targets=origin.notes["targets"],
+        accuracy_label=origin.notes["accuracy"],
+        trials=trials,
+        joint=joint_space,
+        options=origin.options,
+        seed=origin.seed,
+    )
