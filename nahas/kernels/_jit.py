@@ -46,14 +46,21 @@ _FOLDER = cache_folder()
 _CACHED = _usable(_FOLDER)
 
 
-def kernel(*, parallel: bool = False) -> Callable[[F], F]:
-    """Compile a kernel, caching the machine code under `cache_folder()` where it is writable."""
+def kernel(*, parallel: bool = False, inline: bool = False) -> Callable[[F], F]:
+    """Compile a kernel, caching the machine code under `cache_folder()` where it is writable.
+
+    Args:
+        parallel: whether `prange` loops run on all threads.
+        inline: whether callers take the body in. Rows passed between small functions then stay
+            in registers: the bounds of `kernels.search` run 8 times faster so than called
+            (benchmarks/kernels.py).
+    """
 
     def compile_with_our_cache(function: F) -> F:
         before = numba.config.CACHE_DIR  # type: ignore[attr-defined]  # as above
         numba.config.CACHE_DIR = str(_FOLDER)  # type: ignore[attr-defined]  # as above
         try:
-            compiled: F = numba.njit(function, cache=_CACHED, parallel=parallel)
+            compiled: F = numba.njit(function, cache=_CACHED, parallel=parallel, forceinline=inline)
         finally:
             numba.config.CACHE_DIR = before  # type: ignore[attr-defined]  # as above
         return compiled

@@ -1,0 +1,44 @@
+"""The loop nest that a mapping row of the edge template stands for."""
+
+from __future__ import annotations
+
+from nahas.kernels.records import MappingRow
+from nahas.layers import Layer
+from nahas.mapping import ALL, Loop, Mapping
+from nahas.vocabulary import Dim, Slot, Tensor
+
+KEEP = (ALL, ALL, frozenset({Tensor.WEIGHTS, Tensor.OUTPUTS}))
+"""Inputs go from local memory straight to the datapath, broadcast over its SIMD units."""
+
+
+def edge_mapping(layer: Layer, row: MappingRow) -> Mapping:
+    """The explicit mapping of `layer`, which `nahas.mapping.evaluate` counts."""
+    channels = [(Dim.G, row.dram_g), (Dim.K, row.dram_k), (Dim.C, row.dram_c)]
+    pixels = [(Dim.P, row.dram_p)]
+    dram = channels + pixels if row.dram_channels_outer else pixels + channels
+    outputs = [(Dim.G, row.local_g), (Dim.K, row.local_k)]
+    reduction = [(Dim.C, row.local_c), (Dim.R, row.local_r), (Dim.S, row.local_s)]
+    positions = [(Dim.P, row.local_p), (Dim.Q, row.local_q)]
+    inside = positions + reduction if row.output_stationary else reduction + positions
+    slots = {
+        Slot.DRAM: dram,
+        Slot.PE_ARRAY: [(row.pe_x_dim, row.pe_x_count), (row.pe_y_dim, row.pe_y_count)],
+        Slot.LOCAL_MEMORY: outputs + inside,
+        Slot.LANE_ARRAY: [(row.lane_dim, row.lane_count)],
+        Slot.REGISTER_FILE: [
+            (Dim.C, row.register_c),
+            (Dim.Q, row.register_q),
+            (Dim.R, row.register_r),
+            (Dim.S, row.register_s),
+        ],
+        Slot.DATAPATH: [(row.simd_dim, row.simd_count), (Dim.C, row.dot_count)],
+    }
+    loops = tuple(
+        Loop(slot, Dim(dim), int(count))
+        for slot, pairs in slots.items()
+        for dim, count in pairs
+        if count > 1
+    )
+    mapping = Mapping(loops, KEEP)
+    mapping.check(layer)
+    return mapping

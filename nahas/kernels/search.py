@@ -1,0 +1,460 @@
+"""The best mapping of many layer/accelerator pairs on the edge template.
+
+The mapspace (docs/mapspace.md): every assignment of a dim of more than one block to PE x,
+PE y (G, K, P, Q) and lanes (those and C), times the DRAM tilings and loop orders of
+`tilings_of`, times weight- or output-stationary loops in local memory. The search costs
+every member or skips it by a bound that no member below it can beat, so the result is the
+optimum of that space; ties fall to the other figure, then to the first in written order.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import prange
+from numpy import ceil
+from numpy.typing import NDArray
+
+from nahas.kernels._jit import kernel
+from nahas.kernels.edge import cost, count, first_and_last_tile
+from nahas.kernels.records import (
+    CostRow,
+    CountsRow,
+    HardwareRow,
+    LayerRow,
+    MappingRow,
+    ResidencyRow,
+)
+from nahas.kernels.tilings import (
+    PARTIAL_SUM_BYTES,
+    Axes,
+    Blocks,
+    C,
+    G,
+    K,
+    P,
+    Placement,
+    Q,
+    Split,
+    Wish,
+    axes_of,
+    blocks_of,
+    fits,
+    local_tile_bytes,
+    place,
+    whole,
+)
+
+RecordArray = NDArray[Any]
+
+LATENCY, ENERGY, EDP = 0, 1, 2  # the values of vocabulary.Objective
+REGISTER_FILE, LOCAL_MEMORY = 1.0, 2.0  # the values of vocabulary.Reason
+MOST_ASSIGNMENTS = 4 * 4 * 5
+BLOCK = 32  # pairs that share one scratch: enough to hide its allocation, few enough to balance
+
+
+class Found(NamedTuple):
+    """The best candidate so far: its two figures, where it stands, and how many were seen."""
+
+    first: float
+    second: float
+    axes: Axes
+    wish: Wish
+    channels_outer: bool
+    costed: int
+
+
+@kernel(inline=True)
+def rank(cycles: float, energy: float, objective: int) -> tuple[float, float]:
+    """The figure to minimise, and the one that breaks ties."""
+    if objective == LATENCY:
+        return cycles, energy
+    if objective == ENERGY:
+        return energy, cycles
+    return cycles * energy, energy
+
+
+@kernel(inline=True)
+def blocks_along(layer: LayerRow, blocks: Blocks, dim: int) -> float:
+    """Blocks of a dim that loops and axes can divide."""
+    if dim == G:
+        return blocks.g
+    if dim == K:
+        return blocks.k
+    if dim == C:
+        return blocks.c
+    return float(layer.p if dim == P else layer.q)
+
+
+@kernel(inline=True)
+def assignments(layer: LayerRow, hw: HardwareRow, blocks: Blocks, menu: RecordArray) -> int:
+    """Write every spatial assignment to `menu` [MOST_ASSIGNMENTS, 3]; return how many.
+
+    Only a dim of more than one block can be spread; where there is none, K stands in. Where
+    both PE axes are equally long, swapping them changes nothing, so one order is kept.
+    """
+    outer = (blocks.g > 1.0) or (layer.p > 1) or (layer.q > 1)
+    g, k, c = blocks.g > 1.0, blocks.k > 1.0 or not outer, blocks.c > 1.0
+    k_lane = blocks.k > 1.0 or not (outer or c)
+    size = 0
+    for x in (G, K, P, Q):
+        if not may_spread(x, layer, g, k, c):
+            continue
+        for y in (G, K, P, Q):
+            if (hw.pes_x == hw.pes_y and y > x) or not may_spread(y, layer, g, k, c):
+                continue
+            for lane in (G, K, C, P, Q):
+                if may_spread(lane, layer, g, k_lane, c):
+                    menu[size, 0], menu[size, 1], menu[size, 2] = x, y, lane
+                    size += 1
+    return size
+
+
+@kernel(inline=True)
+def may_spread(dim: int, layer: LayerRow, g: bool, k: bool, c: bool) -> bool:
+    """Whether an axis may spread `dim`, by what is known of G, K and C."""
+    if dim == G:
+        return g
+    if dim == K:
+        return k
+    if dim == C:
+        return c
+    return layer.p > 1 if dim == P else layer.q > 1
+
+
+@kernel()
+def next_count(dram: float) -> float:
+    """The tile count tried after `dram`: the next, or an eighth more where that is further."""
+    return dram + max(1.0, dram // 8.0)
+
+
+@kernel(inline=True)
+def wish_of(dim: int, channels: float, other: float, output_stationary: bool) -> Wish:
+    """A wish for `channels` tiles of G or K (`dim`) and `other` of P."""
+    g = channels if dim == G else 1.0
+    k = channels if dim == K else 1.0
+    return Wish(g, k, 1.0, other, output_stationary)
+
+
+@kernel(inline=True)
+def along(dim: int, dram: float, output_stationary: bool) -> Wish:
+    """A wish that cuts only `dim`, into `dram` tiles."""
+    if dim == C:
+        return Wish(1.0, 1.0, dram, 1.0, output_stationary)
+    if dim == P:
+        return Wish(1.0, 1.0, 1.0, dram, output_stationary)
+    return wish_of(dim, dram, 1.0, output_stationary)
+
+
+@kernel()
+def first_fit(
+    layer: LayerRow, hw: HardwareRow, blocks: Blocks, reserved: float, axes: Axes,
+    dim: int, start: Wish,
+) -> Wish:  # fmt: skip
+    """The wish that cuts `dim` (beside what `start` cuts) into the first count that fits.
+
+    Counts are 2, 3, ... growing by an eighth; a wish of 0 tiles of P says that none fits.
+    """
+    most = blocks_along(layer, blocks, dim)
+    dram = 2.0
+    while dram <= most:
+        wish = along(dim, dram, start.output_stationary)
+        if dim == P:
+            wish = Wish(start.g, start.k, 1.0, dram, start.output_stationary)
+        if fits(layer, hw, reserved, place(layer, hw, blocks, axes, wish)):
+            return wish
+        dram = next_count(dram)
+    return Wish(1.0, 1.0, 1.0, 0.0, start.output_stationary)
+
+
+@kernel()
+def costed(
+    layer: LayerRow, hw: HardwareRow, blocks: Blocks, stay: ResidencyRow,
+    axes: Axes, wish: Wish, outer: bool,
+) -> CostRow:  # fmt: skip
+    """Cost of the placement of a wish."""
+    return cost(count(layer, place(layer, hw, blocks, axes, wish), outer), hw, stay)
+
+
+@kernel(inline=True)
+def better(best: Found, row: CostRow, axes: Axes, wish: Wish, outer: bool, objective: int) -> Found:
+    """The better of the best so far and a new candidate; the earlier one on a tie."""
+    first, second = rank(row.cycles, row.energy_pj, objective)
+    if first < best.first or (first == best.first and second < best.second):
+        return Found(first, second, axes, wish, outer, best.costed + 1)
+    return Found(
+        best.first, best.second, best.axes, best.wish, best.channels_outer, best.costed + 1
+    )
+
+
+@kernel()
+def tiled(
+    layer: LayerRow, hw: HardwareRow, blocks: Blocks, stay: ResidencyRow, best: Found,
+    objective: int, axes: Axes, output_stationary: bool,
+) -> Found:  # fmt: skip
+    """Cost the DRAM tilings of an assignment of which the whole layer does not fit.
+
+    One dim is cut where that suffices (channels, reduction or P, each by the first count that
+    fits); else channels by every power of two and P by the first count that then fits, with
+    either loop outside.
+    """
+    channel = G if layer.g > 1 else K
+    reserved = stay.reserved_bytes
+    single = False
+    for dim in (channel, C, P):
+        start = along(P, 0.0, output_stationary)
+        wish = first_fit(layer, hw, blocks, reserved, axes, dim, start)
+        if wish.p > 0.0:
+            single = True
+            row = costed(layer, hw, blocks, stay, axes, wish, True)
+            best = better(best, row, axes, wish, True, objective)
+    channels = 2.0
+    while not single and channels <= blocks_along(layer, blocks, channel):
+        start = wish_of(channel, channels, 1.0, output_stationary)
+        wish = first_fit(layer, hw, blocks, reserved, axes, P, start)
+        if wish.p > 0.0:
+            for outer in (True, False):
+                row = costed(layer, hw, blocks, stay, axes, wish, outer)
+                best = better(best, row, axes, wish, outer, objective)
+        channels *= 2.0
+    return best
+
+
+@kernel()
+def explore(
+    layer: LayerRow, hw: HardwareRow, blocks: Blocks, stay: ResidencyRow, best: Found,
+    objective: int, axes: Axes,
+) -> Found:  # fmt: skip
+    """Cost every candidate of one spatial assignment.
+
+    The whole layer in local memory where it fits, otherwise cut; weight-stationary, and
+    output-stationary too where weight-stationary loops would evict partial sums.
+    """
+    evicts = True
+    for output_stationary in (False, True):
+        if output_stationary and not evicts:
+            continue
+        wish = along(P, 1.0, output_stationary)
+        at = place(layer, hw, blocks, axes, wish)
+        if fits(layer, hw, stay.reserved_bytes, at):
+            counts = count(layer, at, True)
+            best = better(best, cost(counts, hw, stay), axes, wish, True, objective)
+            evicts = counts.local_output_reads > 0.0
+        else:
+            best = tiled(layer, hw, blocks, stay, best, objective, axes, output_stationary)
+    return best
+
+
+@kernel(inline=True)
+def ideal(layer: LayerRow, hw: HardwareRow, blocks: Blocks, axes: Axes) -> Placement:
+    """The placement of the whole layer if everything fitted the register file."""
+    c_lanes = axes_of(C, axes, hw)[2]
+    held = ceil(blocks.c / c_lanes)
+    c_lanes = ceil(blocks.c / held)
+    return Placement(
+        whole(blocks.g, axes_of(G, axes, hw)),
+        whole(blocks.k, axes_of(K, axes, hw)),
+        Split(1.0, 1.0, 1.0, c_lanes, held, 1.0, 1.0, held, c_lanes * held),
+        whole(float(layer.p), axes_of(P, axes, hw)),
+        whole(float(layer.q), axes_of(Q, axes, hw)),
+        blocks, 1.0, 1.0, False, True,
+    )  # fmt: skip
+
+
+@kernel(inline=True)
+def fewest_cycles(layer: LayerRow, hw: HardwareRow, blocks: Blocks, axes: Axes) -> float:
+    """Compute cycles that no candidate of an assignment can beat.
+
+    A temporal step covers at most all instances of every axis.
+    """
+    cycles = float(layer.r * layer.s)
+    for dim in (G, K, C, P, Q):
+        x, y, lanes = axes_of(dim, axes, hw)
+        cycles *= ceil(blocks_along(layer, blocks, dim) / (x * y * lanes))
+    return cycles
+
+
+@kernel(inline=True)
+def is_attained(layer: LayerRow, hw: HardwareRow, at: Placement) -> bool:
+    """Whether the register file really holds what `ideal` says, so that it is a candidate."""
+    weight = at.blocks.simd_g * at.blocks.simd_k * at.blocks.dot
+    room = hw.register_file_bytes - at.blocks.simd_g * at.blocks.simd_k * PARTIAL_SUM_BYTES
+    buffers = 1.0 if at.g.local * at.k.local == 1.0 else 2.0
+    return buffers * at.c.register * layer.r * layer.s * weight <= room
+
+
+@kernel(inline=True)
+def bound(
+    layer: LayerRow, hw: HardwareRow, blocks: Blocks, stay: ResidencyRow, axes: Axes
+) -> tuple[CostRow, bool]:
+    """A cost that no candidate of an assignment can beat, and whether one attains it.
+
+    Where the whole layer fits local memory beside partial sums, its candidates use the PEs
+    and lanes of `ideal` and can only move more. Where it does not, a candidate may use fewer
+    PEs: then every tensor is multicast to one PE, and local memory as quick as all together.
+    """
+    at = ideal(layer, hw, blocks, axes)
+    weights, inputs, outputs = local_tile_bytes(layer, at)
+    counts = count(layer, at, True)
+    room = hw.local_memory_bytes - stay.reserved_bytes
+    whole_fits = weights + inputs + PARTIAL_SUM_BYTES * outputs <= room
+    if not whole_fits:
+        counts = least_moved(counts, hw, layer)
+    return cost(counts, hw, stay), whole_fits and is_attained(layer, hw, at)
+
+
+@kernel(inline=True)
+def least_moved(counts: CountsRow, hw: HardwareRow, layer: LayerRow) -> CountsRow:
+    """Counts without multicast, halo or uneven use of PEs."""
+    weights = counts.dram_weight_reads
+    rows = min(layer.p * layer.stride_p, layer.p * layer.r)
+    columns = min(layer.q * layer.stride_q, layer.q * layer.s)
+    inputs = float(layer.g) * layer.c * rows * columns
+    return CountsRow(
+        counts.compute_cycles, hw.pes_x * hw.pes_y, counts.macs, weights,
+        counts.register_output_updates, counts.register_output_reads, 0.0, weights, weights,
+        inputs, counts.local_input_reads, counts.local_output_updates, 0.0,
+        weights, inputs, counts.dram_output_updates,
+    )  # fmt: skip
+
+
+@kernel()
+def search(
+    layer: LayerRow, hw: HardwareRow, blocks: Blocks, stay: ResidencyRow, objective: int,
+    menu: RecordArray,
+) -> Found:  # fmt: skip
+    """The best candidate of a pair. `menu` is scratch of MOST_ASSIGNMENTS rows.
+
+    Assignments are explored in written order, unless a bound shows that none of their
+    candidates is better than the best so far.
+    """
+    size = assignments(layer, hw, blocks, menu)
+    best = Found(np.inf, np.inf, Axes(K, K, K), along(P, 1.0, False), True, 0)
+    for i in range(size):
+        axes = Axes(menu[i, 0], menu[i, 1], menu[i, 2])
+        if objective == LATENCY and fewest_cycles(layer, hw, blocks, axes) > best.first:
+            continue
+        row, attained = bound(layer, hw, blocks, stay, axes)
+        first, second = rank(row.cycles, row.energy_pj, objective)
+        if attained:
+            best = better(best, row, axes, along(P, 1.0, False), True, objective)
+        elif first < best.first or (first == best.first and second < best.second):
+            best = explore(layer, hw, blocks, stay, best, objective, axes)
+    return best
+
+
+@kernel()
+def pes_on(axis: int, other: int, first: float, cut: Split) -> float:
+    """Instances that PE x (`axis`) uses for its dim; `first` is what PE y has to give."""
+    if axis != other:
+        return cut.pes
+    return cut.pes / min(first, cut.pes)
+
+
+@kernel()
+def cut_of(at: Placement, dim: int) -> Split:
+    """The split of a dim."""
+    if dim == G:
+        return at.g
+    if dim == K:
+        return at.k
+    if dim == C:
+        return at.c
+    return at.p if dim == P else at.q
+
+
+@kernel()
+def mapping_row(
+    layer: LayerRow, hw: HardwareRow, axes: Axes, at: Placement, outer: bool
+) -> MappingRow:
+    """The loop counts of a placement."""
+    grouped = layer.k == 1 and layer.g > 1
+    on_y = cut_of(at, axes.y)
+    y_count = min(hw.pes_y, on_y.pes)
+    x_count = pes_on(axes.x, axes.y, hw.pes_y, cut_of(at, axes.x))
+    return MappingRow(
+        axes.x, int(x_count), axes.y, int(y_count), axes.lane, int(cut_of(at, axes.lane).lanes),
+        G if grouped else K, int(at.blocks.simd_g if grouped else at.blocks.simd_k), int(at.blocks.dot),
+        int(at.g.dram), int(at.k.dram), int(at.c.dram), int(at.p.dram), int(outer),
+        int(at.g.local), int(at.k.local), int(at.c.local), int(at.p.local), int(at.q.local),
+        int(at.local_r), int(at.local_s), int(at.output_stationary),
+        int(at.c.register), int(at.q.register),
+        int(layer.r / at.local_r), int(layer.s / at.local_s),
+    )  # fmt: skip
+
+
+@kernel()
+def solve(
+    layer: LayerRow, hw: HardwareRow, stay: ResidencyRow, objective: int, menu: RecordArray
+) -> tuple[CostRow, MappingRow, CountsRow, int]:  # fmt: skip
+    """Cost, loops and counts of the best mapping of a pair, and how many were costed."""
+    blocks = blocks_of(layer, hw)
+    best = search(layer, hw, blocks, stay, objective, menu)
+    at = place(layer, hw, blocks, best.axes, best.wish)
+    counts = count(layer, at, best.channels_outer)
+    row = cost(counts, hw, stay)
+    first, last = first_and_last_tile(layer, at, stay)
+    reason = 0.0
+    if best.first == np.inf:
+        reason = LOCAL_MEMORY if at.register_fits else REGISTER_FILE
+    final = CostRow(
+        row.cycles, row.compute_cycles, row.local_memory_cycles, row.io_cycles, row.energy_pj,
+        row.mac_pj, row.register_file_pj, row.local_memory_pj, row.dram_pj, row.leakage_pj,
+        row.weight_bytes, row.input_bytes, row.output_bytes, first, last, row.bound, reason,
+    )  # fmt: skip
+    return final, mapping_row(layer, hw, best.axes, at, best.channels_outer), counts, best.costed
+
+
+@kernel(inline=True)
+def layer_row(row: RecordArray) -> LayerRow:
+    """A row of the layer table, by name."""
+    return LayerRow(
+        row[0], row[1], row[2], row[3], row[4], row[5], row[6],
+        row[7], row[8], row[9], row[10], row[11], row[12], row[13],
+    )  # fmt: skip
+
+
+@kernel(inline=True)
+def hardware_row(row: RecordArray) -> HardwareRow:
+    """A row of the hardware table, by name."""
+    return HardwareRow(
+        row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8],
+        row[9], row[10], row[11], row[12], row[13], row[14], row[15], row[16], row[17],
+    )  # fmt: skip
+
+
+@kernel(parallel=True)
+def solve_pairs(
+    layers: RecordArray, hardware: RecordArray, pairs: RecordArray, stays: RecordArray,
+    objective: int, outcome: tuple[RecordArray, RecordArray, RecordArray, RecordArray],
+) -> None:  # fmt: skip
+    """Solve every pair: `pairs` [N, 2] holds the rows of `layers` and `hardware` to combine.
+
+    Records are rows of numbers here, one column per field.
+
+    Args:
+        layers: [L, 14] int64, records.LAYER.
+        hardware: [H, 18] float64, records.HARDWARE.
+        pairs: [N, 2] int64.
+        stays: [N, 3] float64, records.RESIDENCY.
+        objective: `vocabulary.Objective`.
+        outcome: written, with N rows each: COST, MAPPING and COUNTS of records, and [N] int64
+            candidates costed.
+    """
+    costs, mappings, counted, candidates = outcome
+    blocks = (pairs.shape[0] + BLOCK - 1) // BLOCK
+    for block in prange(blocks):
+        menu = np.empty((MOST_ASSIGNMENTS, 3), np.int64)
+        for i in range(block * BLOCK, min((block + 1) * BLOCK, pairs.shape[0])):
+            layer = layer_row(layers[pairs[i, 0]])
+            hw = hardware_row(hardware[pairs[i, 1]])
+            stay = ResidencyRow(stays[i, 0], stays[i, 1], stays[i, 2])
+            row, mapping, counts, seen = solve(layer, hw, stay, objective, menu)
+            for j in range(len(row)):
+                costs[i, j] = row[j]
+            for j in range(len(mapping)):
+                mappings[i, j] = mapping[j]
+            for j in range(len(counts)):
+                counted[i, j] = counts[j]
+            candidates[i] = seen
