@@ -26,6 +26,9 @@ TENSOR = "__keras_tensor__"
 Node = tuple[str, int]
 """A layer's name in its model, and which of its calls."""
 
+Wire = tuple[str, int, int]
+"""A node and which of its outputs; only nested models have more than one."""
+
 
 def read_keras(model: Any) -> Network:
     """The network of a `.keras` file (a path) or of a Keras model in memory.
@@ -121,21 +124,21 @@ class _Graph:
 
     Attributes:
         entries: description of each layer by name.
-        reads: the calls whose outputs a call reads, in order.
-        inputs: the calls of the input layers, in the order of the model's arguments.
-        outputs: the calls that make the model's outputs.
+        reads: what each call reads, in order.
+        inputs: what the input layers make, in the order of the model's arguments.
+        outputs: what the model gives.
     """
 
     entries: Mapping[str, Config]
-    reads: Mapping[Node, tuple[Node, ...]]
-    inputs: tuple[Node, ...]
-    outputs: tuple[Node, ...]
+    reads: Mapping[Node, tuple[Wire, ...]]
+    inputs: tuple[Wire, ...]
+    outputs: tuple[Wire, ...]
 
     def order(self) -> Iterator[Node]:
         """Calls after all they read, depth first: first input first, as a builder calls."""
         opened: set[Node] = set()
         done: set[Node] = set()
-        waiting = [(node, False) for node in reversed(self.outputs)]
+        waiting = [(wire[:2], False) for wire in reversed(self.outputs)]
         while waiting:
             node, ready = waiting.pop()
             if node in done:
@@ -148,11 +151,11 @@ class _Graph:
                 raise ValueError(f"'{node[0]}' reads its own output")
             opened.add(node)
             waiting.append((node, True))
-            waiting.extend((read, False) for read in reversed(self.reads[node]))
+            waiting.extend((wire[:2], False) for wire in reversed(self.reads[node]))
 
-    def readers(self) -> Counter[Node]:
-        """How many calls read each call; leaving the model counts as one."""
-        counts = Counter(node for reads in self.reads.values() for node in reads)
+    def readers(self) -> Counter[Wire]:
+        """How many calls read each tensor; leaving the model counts as one."""
+        counts = Counter(wire for reads in self.reads.values() for wire in reads)
         counts.update(self.outputs)
         return counts
 
@@ -167,33 +170,35 @@ class _Reader:
 
     def model(
         self, entry: Config, given: Sequence[Tensor] | None, prefix: str, final: bool
-    ) -> Tensor:
+    ) -> tuple[Tensor, ...]:
         """Read one model; `given` are its inputs, None for those of the network."""
         graph = _graph(entry)
         readers = graph.readers()
-        made: dict[Node, Tensor] = {}
-        for node in graph.order():
-            if node in graph.inputs:
-                tensor = (
-                    self._input(graph.entries[node[0]])
-                    if given is None
-                    else given[graph.inputs.index(node)]
-                )
+        made: dict[Wire, Tensor] = {}
+        for name, call in graph.order():
+            layer = graph.entries[name]
+            if (name, call, 0) not in graph.inputs:
+                reads = tuple(made[wire] for wire in graph.reads[(name, call)])
+                ends = final and (name, call, 0) in graph.outputs
+                tensors = self._call(layer, reads, prefix, ends)
+            elif given is None:
+                tensors = (self._input(layer),)
             else:
-                reads = tuple(made[read] for read in graph.reads[node])
-                ends = final and node in graph.outputs
-                tensor = self._call(graph.entries[node[0]], reads, prefix, ends)
-            alone = readers[node] == 1
-            made[node] = tensor if alone else replace(tensor, foldable=False)
-        return made[graph.outputs[0]]
+                tensors = (given[graph.inputs.index((name, call, 0))],)
+            for index, tensor in enumerate(tensors):
+                alone = readers[(name, call, index)] == 1
+                made[(name, call, index)] = tensor if alone else replace(tensor, foldable=False)
+        return tuple(made[wire] for wire in graph.outputs)
 
-    def _call(self, entry: Config, reads: tuple[Tensor, ...], prefix: str, final: bool) -> Tensor:
+    def _call(
+        self, entry: Config, reads: tuple[Tensor, ...], prefix: str, final: bool
+    ) -> tuple[Tensor, ...]:
         name = prefix + entry["config"]["name"]
         if _is_model(entry):
             return self.model(entry, reads, f"{name}/", final)
         call = Call(name, entry["config"], reads, self.table, name in self.counted, final)
         self.counted.add(name)
-        return READERS[entry["class_name"]](call)
+        return (READERS[entry["class_name"]](call),)
 
     def _input(self, entry: Config) -> Tensor:
         shape: Shape = tuple(entry["config"]["batch_shape"][1:])
@@ -210,17 +215,20 @@ def _graph(model: Config) -> _Graph:
     if model["class_name"] == "Sequential":
         return _sequence(config)
     entries = {entry["name"]: entry for entry in config["layers"]}
-    reads: dict[Node, tuple[Node, ...]] = {}
+    reads: dict[Node, tuple[Wire, ...]] = {}
     for name, entry in entries.items():
         calls = entry["inbound_nodes"] or [{}]
         for call, arguments in enumerate(calls):
             reads[(name, call)] = tuple(_tensors(arguments))
-    return _Graph(
-        entries,
-        reads,
-        tuple(_nodes(config["input_layers"])),
-        tuple(_nodes(config["output_layers"])),
-    )
+
+    def wires(key: str) -> tuple[Wire, ...]:
+        # Keras counts the calls of a functional model from 1 here, and from 0 in its arguments.
+        return tuple(
+            (name, call - (entries[name]["class_name"] == "Functional"), index)
+            for name, call, index in _wires(config[key])
+        )
+
+    return _Graph(entries, reads, wires("input_layers"), wires("output_layers"))
 
 
 def _sequence(config: Config) -> _Graph:
@@ -231,18 +239,18 @@ def _sequence(config: Config) -> _Graph:
         described = {"name": "input", "batch_shape": shape}
         layers.insert(0, {"class_name": "InputLayer", "config": described})
     names = [entry["config"]["name"] for entry in layers]
-    nodes = [(name, 0) for name in names]
-    reads = {node: (before,) for before, node in pairwise(nodes)}
+    reads: dict[Node, tuple[Wire, ...]] = {(names[0], 0): ()}
+    reads |= {(name, 0): ((before, 0, 0),) for before, name in pairwise(names)}
     entries = dict(zip(names, layers, strict=True))
-    return _Graph(entries, {nodes[0]: (), **reads}, (nodes[0],), (nodes[-1],))
+    return _Graph(entries, reads, ((names[0], 0, 0),), ((names[-1], 0, 0),))
 
 
-def _tensors(value: Any) -> Iterator[Node]:
-    """The calls behind the tensors among the arguments of a call, in order."""
+def _tensors(value: Any) -> Iterator[Wire]:
+    """The tensors among the arguments of a call, in order."""
     if isinstance(value, Mapping):
         if value.get("class_name") == TENSOR:
-            layer, call, _ = value["config"]["keras_history"]
-            yield (layer, call)
+            layer, call, index = value["config"]["keras_history"]
+            yield (layer, call, index)
         else:
             for inner in value.values():
                 yield from _tensors(inner)
@@ -251,12 +259,12 @@ def _tensors(value: Any) -> Iterator[Node]:
             yield from _tensors(inner)
 
 
-def _nodes(value: Any) -> Iterator[Node]:
-    """The calls of `input_layers` or `output_layers`: one, a list or a mapping of them."""
+def _wires(value: Any) -> Iterator[Wire]:
+    """The tensors of `input_layers` or `output_layers`: one, a list or a mapping of them."""
     if isinstance(value, Mapping):
         value = list(value.values())
     if len(value) == 3 and isinstance(value[0], str):
-        yield (value[0], value[1])
+        yield (value[0], value[1], value[2])
     else:
         for inner in value:
-            yield from _nodes(inner)
+            yield from _wires(inner)
