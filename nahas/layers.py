@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from nahas.errors import LayerError
+from nahas.kernels.records import LayerRow
 from nahas.vocabulary import LayerKind
 
 
@@ -87,3 +88,8 @@ class Layer:
         height = (self.p - 1) * self.stride_p + (self.r - 1) * self.dilation_r + 1
         width = (self.q - 1) * self.stride_q + (self.s - 1) * self.dilation_s + 1
         return self.n * self.g * self.c * height * width
+
+    @property
+    def row(self) -> LayerRow:
+        """The layer as the kernels read it."""
+        return LayerRow(*(int(getattr(self, name)) for name in LayerRow._fields))

@@ -3,9 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nahas.errors import NetworkError
 from nahas.layers import Layer
+
+NETWORK_INPUT, NO_OPERAND = -1, -2
+LARGEST_DIM = 2**26  # the mapper divides in float64, which is exact below (kernels.tilings)
+
+
+@dataclass(frozen=True)
+class LayerTable:
+    """A network as the kernels read it; L layers.
+
+    Attributes:
+        rows: [L, 14] int64, records.LAYER.
+        operands: [L, 2] int64, the layers that each reads; NETWORK_INPUT, or NO_OPERAND.
+        sizes: [L, 2] int64, words of each operand.
+        output_words: [L] int64.
+        last_use: [L] int64, the last layer that reads the output; itself where none does.
+    """
+
+    rows: NDArray[np.int64]
+    operands: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    output_words: NDArray[np.int64]
+    last_use: NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,3 +75,45 @@ class Network:
     def parameters(self) -> int:
         """Trained numbers (moving statistics are not trained)."""
         return sum(layer.parameters for layer in self.layers)
+
+    @cached_property
+    def table(self) -> LayerTable:
+        """The network for the kernels.
+
+        Raises:
+            NetworkError: when a layer has a batch above 1, a dim too large, or over two inputs.
+        """
+        for layer in self.layers:
+            if layer.n != 1:
+                raise NetworkError(
+                    f"network '{self.name}': layer '{layer.name}' has a batch of {layer.n}, "
+                    "but the simulator runs one inference at a time: use a batch of 1"
+                )
+            if max(layer.g, layer.k, layer.c, layer.p, layer.q) >= LARGEST_DIM:
+                raise NetworkError(
+                    f"network '{self.name}': layer '{layer.name}' has a dim of "
+                    f"{LARGEST_DIM} or more, which the simulator cannot divide exactly"
+                )
+        count = len(self.layers)
+        operands = np.full((count, 2), NO_OPERAND, np.int64)
+        sizes = np.zeros((count, 2), np.int64)
+        last_use = np.arange(count)
+        for i, (layer, sources) in enumerate(zip(self.layers, self.inputs, strict=True)):
+            if len(sources) > operands.shape[1]:
+                raise NetworkError(
+                    f"network '{self.name}': layer '{layer.name}' reads {len(sources)} tensors, "
+                    "but at most two can be simulated"
+                )
+            for j, source in enumerate(sources):
+                operands[i, j] = source
+                known = source != NETWORK_INPUT
+                sizes[i, j] = self.layers[source].output_words if known else layer.input_words
+                if known:
+                    last_use[source] = i
+        return LayerTable(
+            rows=np.array([layer.row for layer in self.layers], np.int64),
+            operands=operands,
+            sizes=sizes,
+            output_words=np.array([layer.output_words for layer in self.layers], np.int64),
+            last_use=last_use,
+        )

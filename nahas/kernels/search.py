@@ -190,8 +190,8 @@ def better(best: Found, row: CostRow, axes: Axes, wish: Wish, outer: bool, objec
 
 @kernel()
 def tiled(
-    layer: LayerRow, hw: HardwareRow, blocks: Blocks, stay: ResidencyRow, best: Found,
-    objective: int, axes: Axes, output_stationary: bool,
+    layer: LayerRow, hw: HardwareRow, stay: ResidencyRow, best: Found, objective: int,
+    axes: Axes, output_stationary: bool,
 ) -> Found:  # fmt: skip
     """Cost the DRAM tilings of an assignment of which the whole layer does not fit.
 
@@ -199,6 +199,7 @@ def tiled(
     fits); else channels by every power of two and P by the first count that then fits, with
     either loop outside.
     """
+    blocks = blocks_of(layer, hw)
     channel = G if layer.g > 1 else K
     reserved = stay.reserved_bytes
     single = False
@@ -242,7 +243,7 @@ def explore(
             best = better(best, cost(counts, hw, stay), axes, wish, True, objective)
             evicts = counts.local_output_reads > 0.0
         else:
-            best = tiled(layer, hw, blocks, stay, best, objective, axes, output_stationary)
+            best = tiled(layer, hw, stay, best, objective, axes, output_stationary)
     return best
 
 
@@ -375,7 +376,7 @@ def mapping_row(
     x_count = pes_on(axes.x, axes.y, hw.pes_y, cut_of(at, axes.x))
     return MappingRow(
         axes.x, int(x_count), axes.y, int(y_count), axes.lane, int(cut_of(at, axes.lane).lanes),
-        G if grouped else K, int(at.blocks.simd_g if grouped else at.blocks.simd_k), int(at.blocks.dot),
+        G if grouped else K, int(at.blocks.simd_g * at.blocks.simd_k), int(at.blocks.dot),
         int(at.g.dram), int(at.k.dram), int(at.c.dram), int(at.p.dram), int(outer),
         int(at.g.local), int(at.k.local), int(at.c.local), int(at.p.local), int(at.q.local),
         int(at.local_r), int(at.local_s), int(at.output_stationary),

@@ -1,0 +1,50 @@
+"""Layers without multiply-accumulates: pooling, sums, products with a gate, activations.
+
+They run on the SIMD units, one element operation per unit and cycle, on operands in local
+memory; outputs are spread evenly over the PEs. [docs/equations.md]
+"""
+
+from __future__ import annotations
+
+from numpy import ceil
+
+from nahas.kernels._jit import kernel
+from nahas.kernels.edge import COMPUTE, IO, LOCAL_MEMORY
+from nahas.kernels.records import CostRow, HardwareRow, LayerRow
+
+
+@kernel()
+def vector_cost(
+    layer: LayerRow, hw: HardwareRow, dram_input_words: float, output_on_chip: float
+) -> CostRow:
+    """Cycles and energy of one vector layer.
+
+    Args:
+        layer: its row; channels in g, window in r x s, tensors read in `operands`.
+        hw: the accelerator.
+        dram_input_words: words of those operands that do not wait on chip.
+        output_on_chip: 1.0 where the output stays.
+    """
+    outputs = float(layer.n) * layer.g * layer.p * layer.q
+    operations = outputs * layer.r * layer.s
+    pes = min(hw.pes_x * hw.pes_y, outputs)
+    units = min(hw.lanes * hw.simd_units, ceil(outputs / pes))
+    output_bytes = outputs * (1.0 - output_on_chip)
+    reads = operations * layer.operands
+    writes = outputs + dram_input_words
+    compute_cycles = ceil(ceil(outputs / pes) / units) * layer.r * layer.s
+    local_cycles = ceil((reads + writes) / (pes * hw.local_memory_bytes_per_cycle))
+    io_cycles = ceil((dram_input_words + output_bytes) / hw.io_bytes_per_cycle)
+    cycles = max(compute_cycles, max(local_cycles, io_cycles))
+    bound = COMPUTE
+    if cycles > compute_cycles:
+        bound = IO if io_cycles >= local_cycles else LOCAL_MEMORY
+    compute = operations * hw.vector_op_pj
+    local = reads * hw.local_memory_read_pj_per_byte + writes * hw.local_memory_write_pj_per_byte
+    dram = dram_input_words * hw.dram_read_pj_per_byte + output_bytes * hw.dram_write_pj_per_byte
+    leakage = cycles * hw.leakage_pj_per_cycle
+    return CostRow(
+        cycles, compute_cycles, local_cycles, io_cycles,
+        compute + local + dram + leakage, compute, 0.0, local, dram, leakage,
+        0.0, dram_input_words, output_bytes, dram_input_words, output_bytes, bound, 0.0,
+    )  # fmt: skip

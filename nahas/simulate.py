@@ -1,0 +1,361 @@
+"""Latency, energy and area of networks on accelerators: the ground truth of every search.
+
+The rules of a network (docs/equations.md): layers run in sequence, batch 1, int8 with int32
+partial sums. An activation that fits stays on chip (`kernels.residency`). Weights stream, and
+each layer's first tile is fetched while the layer before computes, so only the first layer's
+first tile and the last layer's last tile are waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nahas.cost import DesignCosts
+from nahas.edge_mapping import edge_mapping
+from nahas.energy import Tables, access_energies, area_mm2
+from nahas.errors import UsageError
+from nahas.hardware import Hardware
+from nahas.kernels.records import CostRow, CountsRow, HardwareRow, MappingRow
+from nahas.kernels.residency import reside, stays_of
+from nahas.kernels.search import hardware_row, layer_row, solve_pairs
+from nahas.kernels.vector import vector_cost
+from nahas.layers import Layer
+from nahas.mapping import Mapping
+from nahas.network import LayerTable, Network
+from nahas.vocabulary import Bound, LayerKind, Objective, Reason
+
+PJ_PER_MJ = 1e9
+BYTES_PER_MEGABYTE = 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerCost:
+    """One layer of a simulated network.
+
+    Attributes:
+        cycles: the largest of the three that follow.
+        energy_pj: the sum of the five components; `mac_pj` is the vector units' energy in a
+            vector layer.
+        *_bytes: traffic over the I/O interface by tensor.
+        utilisation: multiply-accumulates done over those possible in `cycles`.
+        input_on_chip, output_on_chip: whether the activation stays in local memory.
+        mapping: the loop nest; None on the vector path.
+    """
+
+    layer: Layer
+    cycles: float
+    compute_cycles: float
+    local_memory_cycles: float
+    io_cycles: float
+    energy_pj: float
+    mac_pj: float
+    register_file_pj: float
+    local_memory_pj: float
+    dram_pj: float
+    leakage_pj: float
+    weight_bytes: float
+    input_bytes: float
+    output_bytes: float
+    utilisation: float
+    input_on_chip: bool
+    output_on_chip: bool
+    bound: Bound
+    reason: Reason
+    mapping: Mapping | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkCost:
+    """A network on an accelerator.
+
+    Attributes:
+        layers: [L] in execution order.
+        startup_cycles: waiting for the first tile, before anything computes.
+        drain_cycles: waiting for the last tile to leave.
+        latency_ms: all layers in sequence with start-up and drain; the first and last layer
+            move that much less while they compute.
+        energy_mj: dynamic energy and leakage, DRAM included.
+        area_mm2: the accelerator.
+    """
+
+    network: Network
+    hardware: Hardware
+    layers: tuple[LayerCost, ...]
+    startup_cycles: float
+    drain_cycles: float
+    latency_ms: float
+    energy_mj: float
+    area_mm2: float
+
+    @property
+    def cycles(self) -> float:
+        """Clock cycles of one inference."""
+        return self.latency_ms * self.hardware.clock_mhz * 1e3
+
+    @property
+    def tops(self) -> float:
+        """Tera-operations per second reached; a multiply-accumulate is two operations."""
+        return 2 * self.network.macs / (self.latency_ms * 1e9)
+
+    @property
+    def weight_megabytes(self) -> float:
+        """Weights over the I/O interface, in 1e6 bytes."""
+        return sum(layer.weight_bytes for layer in self.layers) / BYTES_PER_MEGABYTE
+
+    @property
+    def activation_megabytes(self) -> float:
+        """Activations over the I/O interface, in 1e6 bytes."""
+        moved = sum(layer.input_bytes + layer.output_bytes for layer in self.layers)
+        return moved / BYTES_PER_MEGABYTE
+
+    @cached_property
+    def reason(self) -> Reason:
+        """Why the network cannot run; OK when it can."""
+        return next((layer.reason for layer in self.layers if layer.reason), Reason.OK)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the kernels say of B designs whose layers stand one after the other; N in all.
+
+    Attributes:
+        starts: [B + 1] where each design's layers start.
+        costs: [N, 17] records.COST.
+        mappings: [N, 26] records.MAPPING; zeros on the vector path.
+        counts: [N, 16] records.COUNTS.
+        stays: [N, 3] records.RESIDENCY.
+        candidates: [N] mappings costed.
+    """
+
+    starts: NDArray[np.int64]
+    costs: NDArray[np.float64]
+    mappings: NDArray[np.int64]
+    counts: NDArray[np.float64]
+    stays: NDArray[np.float64]
+    candidates: NDArray[np.int64]
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """One field of the costs [N]."""
+        return self.costs[:, CostRow._fields.index(name)]
+
+    def total(self, name: str) -> NDArray[np.float64]:
+        """One field of the costs, summed over the layers of each design [B]."""
+        return np.add.reduceat(self.column(name), self.starts[:-1])
+
+
+def hardware_rows(
+    hardware: Sequence[Hardware], tables: Tables | None = None
+) -> NDArray[np.float64]:
+    """Accelerators as the kernels read them: [H, 18], records.HARDWARE.
+
+    Raises:
+        EnergyError: when a memory or the node is outside the tables.
+    """
+    of = _row if tables is None else (lambda point: _row_from(point, tables))
+    return np.array([of(point) for point in hardware], np.float64)
+
+
+@lru_cache(maxsize=65_536)  # the paper's accelerator space has 50,000 points
+def _row(hardware: Hardware) -> HardwareRow:
+    return _row_from(hardware, None)
+
+
+def _row_from(hardware: Hardware, tables: Tables | None) -> HardwareRow:
+    energies = access_energies(hardware, tables)
+    return HardwareRow(
+        pes_x=hardware.pes_x,
+        pes_y=hardware.pes_y,
+        lanes=hardware.compute_lanes,
+        simd_units=hardware.simd_units,
+        macs_per_simd=hardware.macs_per_simd,
+        local_memory_bytes=hardware.local_memory_bytes,
+        register_file_bytes=hardware.register_file_bytes,
+        local_memory_bytes_per_cycle=hardware.local_memory_bytes_per_cycle,
+        io_bytes_per_cycle=hardware.io_bytes_per_cycle,
+        mac_pj=energies.mac_pj,
+        vector_op_pj=energies.vector_op_pj,
+        register_file_read_pj_per_byte=energies.register_file_read_pj_per_byte,
+        register_file_write_pj_per_byte=energies.register_file_write_pj_per_byte,
+        local_memory_read_pj_per_byte=energies.local_memory_read_pj_per_byte,
+        local_memory_write_pj_per_byte=energies.local_memory_write_pj_per_byte,
+        dram_read_pj_per_byte=energies.dram_read_pj_per_byte,
+        dram_write_pj_per_byte=energies.dram_write_pj_per_byte,
+        leakage_pj_per_cycle=_leakage_pj_per_cycle(energies.leakage_mw, hardware),
+    )
+
+
+def _leakage_pj_per_cycle(leakage_mw: float, hardware: Hardware) -> float:
+    nanoseconds = 1e3 / hardware.clock_mhz
+    return leakage_mw * nanoseconds  # 1 mW over 1 ns is 1 pJ
+
+
+def empty_outcome(starts: NDArray[np.int64], stays: NDArray[np.float64]) -> Outcome:
+    """Room for the kernels' answers about `stays.shape[0]` layers."""
+    size = stays.shape[0]
+    return Outcome(
+        starts=starts,
+        costs=np.zeros((size, len(CostRow._fields))),
+        mappings=np.zeros((size, len(MappingRow._fields)), np.int64),
+        counts=np.zeros((size, len(CountsRow._fields))),
+        stays=stays,
+        candidates=np.zeros(size, np.int64),
+    )
+
+
+def solve_designs(
+    tables: Sequence[LayerTable], points: NDArray[np.float64], objective: Objective
+) -> Outcome:
+    """Map every layer of B designs: `tables[i]` on the accelerator `points[i]` [B, 18]."""
+    lengths = np.array([len(table.rows) for table in tables], np.int64)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    rows = np.concatenate([table.rows for table in tables])
+    stays = np.zeros((len(rows), 3))
+    dram_words = np.zeros(len(rows))
+    for i, table in enumerate(tables):
+        hw = hardware_row(points[i])
+        pes = hw.pes_x * hw.pes_y
+        reserved = np.zeros((2, lengths[i]))
+        reside(table.output_words, table.last_use, pes * hw.local_memory_bytes, reserved)
+        here = slice(starts[i], starts[i + 1])
+        stays_of(table.operands, table.sizes, reserved, pes, stays[here], dram_words[here])
+    outcome = empty_outcome(starts, stays)
+    point_of = np.repeat(np.arange(len(tables)), lengths)
+    vector = np.flatnonzero(rows[:, 0] != LayerKind.CONVOLUTION)
+    mapped = np.flatnonzero(rows[:, 0] == LayerKind.CONVOLUTION)
+    pairs = np.stack([mapped, point_of[mapped]], axis=1)
+    found = empty_outcome(starts, stays[mapped])
+    kept = (found.costs, found.mappings, found.counts, found.candidates)
+    solve_pairs(rows, points, pairs, found.stays, int(objective), kept)
+    outcome.costs[mapped], outcome.mappings[mapped] = found.costs, found.mappings
+    outcome.counts[mapped], outcome.candidates[mapped] = found.counts, found.candidates
+    for i in vector:
+        hw = hardware_row(points[point_of[i]])
+        outcome.costs[i] = vector_cost(layer_row(rows[i]), hw, dram_words[i], stays[i, 1])
+    return outcome
+
+
+def simulate_designs(
+    networks: Sequence[Network],
+    hardware: Sequence[Hardware],
+    objective: Objective = Objective.LATENCY,
+    tables: Tables | None = None,
+) -> DesignCosts:
+    """Costs of B designs: `networks[i]` on `hardware[i]`, every layer at its best mapping.
+
+    Args:
+        networks: B networks.
+        hardware: B accelerators.
+        objective: what each layer's mapping minimises.
+        tables: energy and area tables; the packaged ones when None.
+
+    Raises:
+        UsageError: when the two lengths differ.
+        NetworkError: when a network cannot be simulated.
+        EnergyError: when an accelerator is outside the tables.
+    """
+    if len(networks) != len(hardware):
+        raise UsageError(
+            f"simulate_designs got {len(networks)} networks and {len(hardware)} accelerators: "
+            "give one accelerator per network"
+        )
+    points = hardware_rows(hardware, tables)
+    outcome = solve_designs([network.table for network in networks], points, objective)
+    reason = np.maximum.reduceat(outcome.column("reason"), outcome.starts[:-1]).astype(np.int64)
+    io = points[:, HardwareRow._fields.index("io_bytes_per_cycle")]
+    leakage = points[:, HardwareRow._fields.index("leakage_pj_per_cycle")]
+    cycles = total_cycles(outcome, waiting_cycles(outcome, io))
+    waited = cycles - outcome.total("cycles")
+    clock = np.array([point.clock_mhz for point in hardware])
+    latency = cycles / (clock * 1e3)
+    energy = (outcome.total("energy_pj") + waited * leakage) / PJ_PER_MJ
+    feasible = reason == Reason.OK
+    return DesignCosts(
+        latency_ms=np.where(feasible, latency, np.inf),
+        energy_mj=np.where(feasible, energy, np.inf),
+        area_mm2=np.array([area_mm2(point, tables) for point in hardware]),
+        parameters=np.array([network.parameters for network in networks], np.int64),
+        reason=reason,
+    )
+
+
+def waiting_cycles(
+    outcome: Outcome, io_bytes_per_cycle: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Cycles of each design's start-up and drain: [2, B].
+
+    The first layer's first tile comes in before anything computes, the last layer's last tile
+    leaves after everything has.
+    """
+    first = outcome.column("first_tile_bytes")[outcome.starts[:-1]]
+    last = outcome.column("last_tile_bytes")[outcome.starts[1:] - 1]
+    return np.ceil(np.stack([first, last]) / io_bytes_per_cycle)
+
+
+def total_cycles(outcome: Outcome, waiting: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cycles of each design [B]: all layers in sequence, with start-up and drain.
+
+    What crosses the I/O interface in start-up or drain [2, B] does not cross it again while
+    the first and the last layer compute, so their I/O cycles are that much fewer.
+    """
+    on_chip = np.maximum(outcome.column("compute_cycles"), outcome.column("local_memory_cycles"))
+    io = outcome.column("io_cycles").copy()
+    np.subtract.at(io, outcome.starts[:-1], waiting[0])
+    np.subtract.at(io, outcome.starts[1:] - 1, waiting[1])
+    return np.add.reduceat(np.maximum(on_chip, io), outcome.starts[:-1]) + waiting.sum(axis=0)
+
+
+def simulate(
+    network: Network,
+    hardware: Hardware,
+    objective: Objective = Objective.LATENCY,
+    tables: Tables | None = None,
+) -> NetworkCost:
+    """A network on an accelerator, layer by layer; as `simulate_designs` in every total.
+
+    Raises:
+        NetworkError: when the network cannot be simulated.
+        EnergyError: when the accelerator is outside the tables.
+    """
+    points = hardware_rows([hardware], tables)
+    outcome = solve_designs([network.table], points, objective)
+    costs = simulate_designs([network], [hardware], objective, tables)
+    io = points[:, HardwareRow._fields.index("io_bytes_per_cycle")]
+    startup, drain = waiting_cycles(outcome, io)[:, 0]
+    return NetworkCost(
+        network=network,
+        hardware=hardware,
+        layers=tuple(
+            _layer_cost(layer, hardware, outcome, i) for i, layer in enumerate(network.layers)
+        ),
+        startup_cycles=float(startup),
+        drain_cycles=float(drain),
+        latency_ms=float(costs.latency_ms[0]),
+        energy_mj=float(costs.energy_mj[0]),
+        area_mm2=float(costs.area_mm2[0]),
+    )
+
+
+def _layer_cost(layer: Layer, hardware: Hardware, outcome: Outcome, i: int) -> LayerCost:
+    row = CostRow(*outcome.costs[i].tolist())
+    mapped = not layer.kind.is_vector and row.reason == Reason.OK
+    fields: dict[str, Any] = {
+        name: value
+        for name, value in row._asdict().items()
+        if name not in ("bound", "reason", "first_tile_bytes", "last_tile_bytes")
+    }
+    return LayerCost(
+        layer=layer,
+        **fields,
+        utilisation=layer.macs / (row.cycles * hardware.macs_per_cycle),
+        input_on_chip=bool(outcome.stays[i, 0]),
+        output_on_chip=bool(outcome.stays[i, 1]),
+        bound=Bound(int(row.bound)),
+        reason=Reason(int(row.reason)),
+        mapping=edge_mapping(layer, MappingRow(*outcome.mappings[i].tolist())) if mapped else None,
+    )
