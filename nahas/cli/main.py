@@ -14,20 +14,27 @@ from typing import Any
 
 import click
 
+from nahas.cli.cosearch import cosearch
 from nahas.cli.doctor import doctor
 from nahas.cli.options import talk_options
 from nahas.cli.output import wants_colour
+from nahas.cli.report import report
 from nahas.cli.settings import did_you_mean
+from nahas.cli.train_costmodel import train_costmodel
+from nahas.cli.validate import validate
 from nahas.errors import NahasError
 
 EXIT_DIFFERENCE = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
-EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE, as shells report it
 
 
 class Group(click.Group):
-    """A group that names the nearest command for an unknown one."""
+    """A group that keeps the order of its commands and names the nearest for an unknown one."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        """The commands in the order in which people meet them."""
+        return list(self.commands)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -69,7 +76,7 @@ def nahas(**_: Any) -> None:
     """Search neural networks and the edge accelerator that runs them, together."""
 
 
-for _command in (doctor,):
+for _command in (cosearch, doctor, report, train_costmodel, validate):
     nahas.add_command(_command)
 
 
@@ -99,10 +106,6 @@ def _verdict(error: BaseException) -> tuple[int, str]:
             code = error.code if isinstance(error.code, int) else EXIT_DIFFERENCE
         case KeyboardInterrupt() | click.Abort():
             code, message = EXIT_INTERRUPTED, "interrupted"
-        case BrokenPipeError():
-            code = EXIT_BROKEN_PIPE
-            # Python would complain once more when it flushes stdout at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         case click.ClickException():
             message = _with_hint(error)
         case NahasError():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import click
@@ -31,6 +32,10 @@ class Command(click.Command):
         self._common = _common_options()
         self.params = [*self.params, *self._common]
 
+    def get_short_help_str(self, _: int = 0) -> str:
+        """The first sentence of the help, whole."""
+        return " ".join((self.help or "").partition("\n\n")[0].split())
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options first, then those of all commands."""
         own = [p for p in self.params if p not in self._common]
@@ -54,12 +59,18 @@ class Command(click.Command):
         except click.BadParameter as error:
             raise _placed(ctx, error) from error
 
+    def options_in(self, ctx: click.Context) -> dict[str, Any]:
+        """The command's own options and their values, in the order of its help."""
+        common = [p.name for p in self._common]
+        names = [str(p.name) for p in self.params if p.name not in common]
+        return {name: ctx.params[name] for name in names}
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run with an Output made of the common options, or print the options."""
         common = {str(p.name): ctx.params.pop(str(p.name)) for p in self._common}
         above: dict[str, Any] = ctx.parent.params if ctx.parent else {}
         if common["print_config"]:
-            click.echo(settings_text(str(ctx.info_name), ctx.params), nl=False)
+            click.echo(settings_text(str(ctx.info_name), self.options_in(ctx)), nl=False)
             return 0
         quiet = common["quiet"] or above.get("quiet", False)
         ctx.obj = Output(
@@ -139,6 +150,7 @@ def seed_option(function: F) -> F:
     """`--seed`, fixed unless given, so that a command repeats itself."""
     return click.option(
         "--seed",
+        metavar="N",
         type=click.IntRange(min=0),
         default=DEFAULT_SEED,
         show_default=True,
@@ -171,6 +183,7 @@ def workers_option(function: F) -> F:
     """`--workers`, threads of the simulator's kernels."""
     return click.option(
         "--workers",
+        metavar="N",
         type=click.IntRange(min=1),
         help="Threads of the simulator; results do not depend on them.  [default: all cores]",
     )(function)
@@ -191,3 +204,32 @@ def use_workers(workers: int | None) -> int:
         raise UsageError(f"--workers is {workers}, but there are {most} threads: use 1 to {most}")
     numba.set_num_threads(workers)
     return workers
+
+
+SECONDS = MappingProxyType({"s": 1.0, "m": 60.0, "h": 3600.0})
+
+
+def seconds(value: str | float) -> float:
+    """Read seconds above 0, given as a number or like '90s', '5m', '2h'."""
+    text = str(value).strip().lower()
+    unit = SECONDS.get(text[-1:])
+    try:
+        read = float(text[:-1]) * unit if unit else float(text)
+    except ValueError:
+        read = 0.0
+    if not 0 < read < float("inf"):
+        raise click.BadParameter(f"{value!r} is no time: give seconds above 0, or like 90s, 5m, 2h")
+    return read
+
+
+def saved_options(ctx: click.Context, path: Path) -> dict[str, Any]:
+    """Options that a run has saved and that this command line does not give itself."""
+    if not path.is_file():
+        return {}
+    params = {str(param.name): param for param in ctx.command.params}
+    saved = read_settings(path, str(ctx.command.name), params, [str(ctx.command.name)])
+    return {
+        name: params[name].type_cast_value(ctx, value)
+        for name, value in saved.items()
+        if ctx.get_parameter_source(name) is ParameterSource.DEFAULT
+    }

@@ -125,7 +125,8 @@ class Ticker:
         self._out = out
         self._description = description
         self._total = total
-        self._started = self._told = time.monotonic()
+        self._told = time.monotonic()
+        self._first: tuple[int, float] | None = None
         self._bar: Progress | None = None
 
     def start(self) -> None:
@@ -148,15 +149,23 @@ class Ticker:
         self._bar.start()
 
     def update(self, done: int, note: str = "") -> None:
-        """Tell that `done` of the total are done, with a note such as the best so far."""
+        """Tell that `done` of the total are done, with a note such as the best so far.
+
+        The rate counts from the first call: what was done before may have been done in an
+        earlier run, or while kernels were compiled.
+        """
         now = time.monotonic()
-        rate = f"{done / max(now - self._started, 1e-9):,.0f}/s"
+        rate = ""
+        if self._first is None:
+            self._first = done, now
+        elif now > self._first[1]:
+            rate = f"{(done - self._first[0]) / (now - self._first[1]):,.0f}/s"
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done, note=note, rate=rate)
         elif now - self._told > SECONDS_BETWEEN_LINES:
             self._told = now
-            ending = f", {note}" if note else ""
-            self._out.say(f"{self._description}: {done} of {self._total}, {rate}{ending}")
+            parts = [f"{self._description}: {done} of {self._total}", rate, note]
+            self._out.say(", ".join(part for part in parts if part))
 
     def stop(self) -> None:
         """Take the bar away."""

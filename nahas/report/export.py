@@ -10,7 +10,7 @@ from typing import Any
 
 from nahas.errors import UsageError
 from nahas.files import json_text, plain, write_text, written_whole
-from nahas.report.summary import Summary
+from nahas.strategies import SearchResult
 from nahas.vocabulary import Reason
 
 SCHEMA_VERSION = 1
@@ -18,12 +18,12 @@ SCHEMA_VERSION = 1
 MEASURES = ("accuracy", "latency_ms", "energy_mj", "area_mm2", "parameters", "reward")
 
 
-def rows(summary: Summary) -> list[dict[str, Any]]:
+def rows(result: SearchResult) -> list[dict[str, Any]]:
     """One flat dictionary per trial: number, network, accelerator, measures, verdict.
 
     A measure that is no finite number (the latency of what cannot run) is None.
     """
-    trials, joint = summary.trials, summary.joint
+    trials, joint = result.trials, result.joint
     if not len(trials):
         return []
     networks, accelerators = joint.split(trials.choices)
@@ -37,15 +37,16 @@ def rows(summary: Summary) -> list[dict[str, Any]]:
             | {measure: plain(getattr(trials, measure)[row]) for measure in MEASURES}
             | {
                 "feasible": bool(trials.satisfied[row]),
+                "runs": bool(trials.feasible[row]),
                 "reason": Reason(int(trials.reason[row])).name.lower(),
             }
         )
     return found
 
 
-def write_csv(summary: Summary, path: Path) -> None:
+def write_csv(result: SearchResult, path: Path) -> None:
     """Write the rows as CSV with a header; what is not known is empty."""
-    table = rows(summary)
+    table = rows(result)
     text = io.StringIO()
     if table:
         writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
@@ -54,19 +55,19 @@ def write_csv(summary: Summary, path: Path) -> None:
     write_text(path, text.getvalue())
 
 
-def write_json(summary: Summary, path: Path) -> None:
+def write_json(result: SearchResult, path: Path) -> None:
     """Write the rows as one JSON document."""
     content = {
         "schema_version": SCHEMA_VERSION,
-        "accuracy_label": summary.accuracy_label,
-        "targets": dict(summary.targets),
-        "seed": summary.seed,
-        "trials": rows(summary),
+        "accuracy_label": result.accuracy_label,
+        "targets": dict(result.targets),
+        "seed": result.seed,
+        "trials": rows(result),
     }
     write_text(path, json_text(content))
 
 
-def write_parquet(summary: Summary, path: Path) -> None:
+def write_parquet(result: SearchResult, path: Path) -> None:
     """Write the rows as Parquet.
 
     Raises:
@@ -79,12 +80,12 @@ def write_parquet(summary: Summary, path: Path) -> None:
         raise UsageError(
             "Parquet needs pyarrow: run 'pip install nahas[data]', or export CSV or JSON"
         ) from error
-    table = pyarrow.Table.from_pylist(rows(summary))
+    table = pyarrow.Table.from_pylist(rows(result))
     with written_whole(path) as temporary:
         parquet.write_table(table, temporary)
 
 
-WRITERS: dict[str, Callable[[Summary, Path], None]] = {
+WRITERS: dict[str, Callable[[SearchResult, Path], None]] = {
     "csv": write_csv,
     "json": write_json,
     "parquet": write_parquet,

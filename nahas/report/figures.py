@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nahas.files import written_whole
-from nahas.report.summary import UNITS, WORDS, Summary
+from nahas.report.summary import UNITS, WORDS, best_designs, front_rows, heading
+from nahas.strategies import SearchResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ SHOWN_QUANTILE = 0.02
 """The least accurate 2 % of the trials may fall below the picture, which they would squeeze."""
 
 
-def write_figures(summary: Summary, folder: Path) -> list[Path]:
+def write_figures(result: SearchResult, folder: Path) -> list[Path]:
     """Write `pareto` and `rewards`, each as PNG and SVG, and return the paths.
 
     Raises:
@@ -48,7 +49,7 @@ def write_figures(summary: Summary, folder: Path) -> list[Path]:
     written = []
     with mpl.rc_context(STYLE):
         for name, draw in (("pareto", pareto_figure), ("rewards", rewards_figure)):
-            figure = draw(summary)
+            figure = draw(result)
             for kind in ("png", "svg"):
                 path = folder / f"{name}.{kind}"
                 with written_whole(path) as temporary:
@@ -58,21 +59,13 @@ def write_figures(summary: Summary, folder: Path) -> list[Path]:
     return written
 
 
-def heading(summary: Summary) -> str:
-    """What was searched, in a line."""
-    return (
-        f"{summary.space} networks x {summary.joint.accelerator.size:,} accelerators: "
-        f"{len(summary.trials):,} trials, seed {summary.seed}"
-    )
-
-
-def pareto_figure(summary: Summary) -> Figure:
+def pareto_figure(result: SearchResult) -> Figure:
     """Accuracy against latency; colour is energy; grey is what misses a target.
 
     The line is the front of what meets every target, the star the best design.
     """
-    figure, axes = _canvas(summary, heading(summary))
-    trials = summary.trials
+    figure, axes = _canvas(result, heading(result))
+    trials = result.trials
     runs = trials.feasible & np.isfinite(trials.accuracy)
     missed, met = runs & ~trials.satisfied, runs & trials.satisfied
     axes.scatter(
@@ -97,7 +90,7 @@ def pareto_figure(summary: Summary) -> Figure:
             label="meets every target",
         )
         figure.colorbar(shown, ax=axes, label="energy, mJ", pad=0.015, aspect=30)
-        front = summary.front()
+        front = front_rows(trials)
         axes.step(
             trials.latency_ms[front],
             trials.accuracy[front],
@@ -107,27 +100,27 @@ def pareto_figure(summary: Summary) -> Figure:
             zorder=4,
             label="Pareto front",
         )
-        _mark_best(axes, summary)
-    if "latency_ms" in summary.targets:
+        _mark_best(axes, result)
+    if "latency_ms" in result.targets:
         axes.axvline(
-            summary.targets["latency_ms"],
+            result.targets["latency_ms"],
             color=TARGET,
             linestyle="--",
             linewidth=1.1,
             zorder=2,
-            label=f"latency target, {summary.targets['latency_ms']:.3g} ms",
+            label=f"latency target, {result.targets['latency_ms']:.3g} ms",
         )
-    _set_limits(axes, summary)
-    axes.set_xlabel(f"latency, ms{_other_targets(summary)}")
+    _set_limits(axes, result)
+    axes.set_xlabel(f"latency, ms{_other_targets(result)}")
     axes.set_ylabel("accuracy, %")
     axes.legend(loc="lower right", fontsize=8.5)
     return figure
 
 
-def rewards_figure(summary: Summary) -> Figure:
+def rewards_figure(result: SearchResult) -> Figure:
     """Reward of every trial in order, its running mean, and the best so far."""
-    figure, axes = _canvas(summary, f"Reward: {heading(summary)}")
-    trials = summary.trials
+    figure, axes = _canvas(result, f"Reward: {heading(result)}")
+    trials = result.trials
     if len(trials):
         axes.scatter(trials.number, trials.reward, s=7, color=GREY, alpha=0.55, linewidths=0)
         window = max(1, len(trials) // 25)
@@ -144,7 +137,7 @@ def rewards_figure(summary: Summary) -> Figure:
     return figure
 
 
-def _canvas(summary: Summary, title: str) -> tuple[Figure, Axes]:
+def _canvas(result: SearchResult, title: str) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.4, 5.0), layout="constrained")
@@ -153,7 +146,7 @@ def _canvas(summary: Summary, title: str) -> tuple[Figure, Axes]:
     axes.text(
         0,
         1.025,
-        f"accuracy: {summary.accuracy_label}",
+        f"accuracy: {result.accuracy_label}",
         transform=axes.transAxes,
         fontsize=8.5,
         color="#52606d",
@@ -161,8 +154,8 @@ def _canvas(summary: Summary, title: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _mark_best(axes: Axes, summary: Summary) -> None:
-    best = summary.best(1)[0]
+def _mark_best(axes: Axes, result: SearchResult) -> None:
+    best = best_designs(result, 1)[0]
     at = (best.latency_ms, best.accuracy)
     axes.plot(*at, marker="*", markersize=15, color=ACCENT, markeredgecolor="white", zorder=6)
     axes.annotate(
@@ -178,10 +171,10 @@ def _mark_best(axes: Axes, summary: Summary) -> None:
     )
 
 
-def _set_limits(axes: Axes, summary: Summary) -> None:
+def _set_limits(axes: Axes, result: SearchResult) -> None:
     from matplotlib.ticker import LogLocator
 
-    trials = summary.trials
+    trials = result.trials
     runs = trials.feasible & np.isfinite(trials.accuracy)
     if not runs.any():
         return
@@ -190,7 +183,7 @@ def _set_limits(axes: Axes, summary: Summary) -> None:
     room = max(high - low, 0.1) * 0.1
     axes.set_ylim(float(low - room), float(high + 1.4 * room))
     right = float(np.quantile(latency, 1 - SHOWN_QUANTILE))
-    right = max(right, summary.targets.get("latency_ms", 0.0))
+    right = max(right, result.targets.get("latency_ms", 0.0))
     left = float(latency.min())
     if right > 8 * left:
         axes.set_xscale("log")
@@ -202,10 +195,10 @@ def _set_limits(axes: Axes, summary: Summary) -> None:
         axes.set_xlim(max(0.0, left - 0.06 * (right - left)), right + 0.06 * (right - left))
 
 
-def _other_targets(summary: Summary) -> str:
+def _other_targets(result: SearchResult) -> str:
     others = [
         f"{WORDS[metric]} ≤ {limit:.3g} {UNITS[metric]}"
-        for metric, limit in summary.targets.items()
+        for metric, limit in result.targets.items()
         if metric != "latency_ms"
     ]
     return f"   (other targets: {', '.join(others)})" if others else ""

@@ -11,19 +11,25 @@ from typing import Any
 
 import numpy as np
 
+import nahas
+from nahas.designs import Design
 from nahas.files import json_text, write_text
 from nahas.report.drawing import Axis, Plot, colour_scale
-from nahas.report.figures import SHOWN_QUANTILE, heading
+from nahas.report.figures import SHOWN_QUANTILE
 from nahas.report.summary import (
     UNITS,
     WORDS,
-    Design,
-    Summary,
     accelerator_text,
+    best_designs,
+    counted,
     document,
+    front_rows,
+    heading,
+    significant,
+    target_text,
     verdict,
 )
-from nahas.report.table import significant
+from nahas.strategies import SearchResult
 
 MOST_DOTS = 4000
 """Trials that are drawn; of more, every n-th is, and the front whole."""
@@ -32,46 +38,46 @@ MOST_ROWS = 300
 """Designs in the page's table."""
 
 
-def write_page(summary: Summary, path: Path) -> None:
+def write_page(result: SearchResult, path: Path) -> None:
     """Write the page, whole or not at all."""
-    write_text(path, page_text(summary))
+    write_text(path, page_text(result))
 
 
-def page_text(summary: Summary) -> str:
+def page_text(result: SearchResult) -> str:
     """The page. All that comes from files or options is escaped."""
-    best = summary.best(MOST_ROWS)
-    trials = summary.trials
+    best = best_designs(result, MOST_ROWS)
+    trials = result.trials
     met = trials.energy_mj[trials.satisfied]
     energy = f"{met.min():.3g} mJ (light) to {met.max():.3g} mJ (dark)" if met.size else "in mJ"
     step = _step(len(trials))
     thinned = f" Every {step}th trial is drawn, and the front whole." if step > 1 else ""
     template = Template((files("nahas.report") / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
-        title=escape(heading(summary)),
-        accuracy_label=escape(summary.accuracy_label),
-        sentence=escape(_sentence(summary, best)),
-        pareto=pareto_svg(summary),
+        title=escape(heading(result)),
+        accuracy_label=escape(result.accuracy_label),
+        sentence=escape(_sentence(result, best)),
+        pareto=pareto_svg(result),
         energy_range=escape(energy),
         thinned=escape(thinned),
-        rewards=rewards_svg(summary),
+        rewards=rewards_svg(result),
         window=_window(len(trials)),
         shown=len(best),
         distinct=len(np.unique(trials.choices, axis=0)),
-        columns="".join(_columns(summary.targets)),
-        rows="\n".join(_row(design, summary.targets) for design in best),
-        facts="\n".join(_facts(summary)),
-        data=_inert(json_text(document(summary, MOST_ROWS, None))),
+        columns="".join(_columns(result.targets)),
+        rows="\n".join(_row(rank, of, result.targets) for rank, of in enumerate(best, 1)),
+        facts="\n".join(_facts(result)),
+        data=_inert(json_text(document(result, MOST_ROWS))),
     )
 
 
-def pareto_svg(summary: Summary) -> str:
+def pareto_svg(result: SearchResult) -> str:
     """Accuracy against latency; colour is energy, grey misses a target."""
-    trials = summary.trials
+    trials = result.trials
     runs = trials.feasible & np.isfinite(trials.accuracy)
     if not runs.any():
         return "<p>No design that was tried can run.</p>"
     latency, accuracy = trials.latency_ms[runs], trials.accuracy[runs]
-    target = summary.targets.get("latency_ms")
+    target = result.targets.get("latency_ms")
     right = max(float(np.quantile(latency, 1 - SHOWN_QUANTILE)), target or 0.0) * 1.05
     low, high = float(np.quantile(accuracy, SHOWN_QUANTILE)), float(accuracy.max())
     room = max(high - low, 0.1) * 0.08
@@ -83,27 +89,27 @@ def pareto_svg(summary: Summary) -> str:
     )
     met = trials.satisfied
     colour = colour_scale(*_ends(trials.energy_mj[met]))
-    front = summary.front()
+    front = front_rows(trials)
     drawn = np.zeros(len(trials), np.bool_)
     drawn[:: _step(len(trials))] = True
     drawn[front] = True
     for row in np.flatnonzero(runs & drawn & ~met).tolist():
-        plot.dot(*_point(summary, row), "dot-missed", _says(summary, row))
+        plot.dot(*_point(result, row), "dot-missed", _says(result, row))
     for row in np.flatnonzero(drawn & met).tolist():
         fill = colour(float(trials.energy_mj[row]))
-        plot.dot(*_point(summary, row), "dot-met", _says(summary, row), fill)
-    plot.line([_point(summary, row) for row in front.tolist()], "front", steps=True)
+        plot.dot(*_point(result, row), "dot-met", _says(result, row), fill)
+    plot.line([_point(result, row) for row in front.tolist()], "front", steps=True)
     if target is not None:
         plot.limit(target, f"target {target:.3g} ms")
-    for design in summary.best(1):
-        if design.feasible:
-            plot.star(design.latency_ms, design.accuracy, f"best: {design.network}")
+    for of in best_designs(result, 1):
+        if of.satisfied:
+            plot.star(of.latency_ms, of.accuracy, f"best: {of.network}")
     return plot.text()
 
 
-def rewards_svg(summary: Summary) -> str:
+def rewards_svg(result: SearchResult) -> str:
     """Reward of each trial, the mean of a window, the best so far."""
-    trials = summary.trials
+    trials = result.trials
     paid = trials.reward[trials.reward > 0]
     if len(trials) < 2 or not paid.size:
         return "<p>There is no reward to draw.</p>"
@@ -116,7 +122,7 @@ def rewards_svg(summary: Summary) -> str:
         Axis("reward", low - room, high + room),
     )
     for row in range(0, len(trials), _step(len(trials))):
-        plot.dot(number[row], reward[row], "plain", _says(summary, row))
+        plot.dot(number[row], reward[row], "plain", _says(result, row))
     window = _window(len(trials))
     mean = np.convolve(reward, np.full(window, 1 / window), mode="valid")
     thin = max(1, len(mean) // MOST_DOTS)
@@ -128,15 +134,14 @@ def rewards_svg(summary: Summary) -> str:
     return plot.text()
 
 
-def _sentence(summary: Summary, best: list[Design]) -> str:
-    trials = len(summary.trials)
-    if not summary.feasible:
-        return f"None of {trials:,} trials meets every target."
+def _sentence(result: SearchResult, best: list[Design]) -> str:
+    if not best or not best[0].satisfied:
+        return f"{counted(result)}."
     first = best[0]
     return (
-        f"{summary.feasible:,} of {trials:,} trials meet every target. The best design reaches "
-        f"{first.accuracy:.2f} % at {first.latency_ms:.3g} ms, {first.energy_mj:.3g} mJ and "
-        f"{first.area_mm2:.3g} mm²: {first.network} on {accelerator_text(first.hardware)}."
+        f"{counted(result)}. The best design reaches {first.accuracy:.2f} % at "
+        f"{first.latency_ms:.3g} ms, {first.energy_mj:.3g} mJ and {first.area_mm2:.3g} mm²: "
+        f"{first.network} on {accelerator_text(first.hardware)}."
     )
 
 
@@ -153,38 +158,38 @@ def _columns(targets: Mapping[str, float]) -> list[str]:
     ]
 
 
-def _row(design: Design, targets: Mapping[str, float]) -> str:
-    said = verdict(design, targets)
+def _row(rank: int, of: Design, targets: Mapping[str, float]) -> str:
     cells = [
-        _number(design.rank, str(design.rank)),
-        f"<td><code>{escape(design.network)}</code></td>",
-        f"<td>{escape(accelerator_text(design.hardware))}</td>",
-        _number(design.accuracy, f"{design.accuracy:.2f}"),
-        *(_number(getattr(design, m), significant(getattr(design, m))) for m in UNITS),
-        _number(design.parameters, f"{design.parameters / 1e6:.2f}"),
-        f'<td class="{"met" if design.feasible else "missed"}">{escape(said)}</td>',
+        _number(rank, str(rank)),
+        f"<td><code>{escape(of.network)}</code></td>",
+        f"<td>{escape(accelerator_text(of.hardware))}</td>",
+        _number(of.accuracy, f"{of.accuracy:.2f}"),
+        *(_number(getattr(of, m), significant(getattr(of, m))) for m in UNITS),
+        _number(of.parameters, f"{of.parameters / 1e6:.2f}"),
+        f'<td class="{"met" if of.satisfied else "missed"}">{escape(verdict(of, targets))}</td>',
     ]
-    return f"<tr{' data-met' if design.feasible else ''}>{''.join(cells)}</tr>"
+    return f"<tr{' data-met' if of.satisfied else ''}>{''.join(cells)}</tr>"
 
 
 def _number(value: float, text: str) -> str:
     return f'<td class="number" data-value="{value}">{escape(text)}</td>'
 
 
-def _facts(summary: Summary) -> list[str]:
+def _facts(result: SearchResult) -> list[str]:
+    base = result.baseline
     facts: dict[str, Any] = {
-        "accuracy": summary.accuracy_label,
-        "targets": ", ".join(
-            f"{WORDS[metric]} ≤ {limit:.4g} {UNITS[metric]}"
-            for metric, limit in summary.targets.items()
-        )
-        or "none",
-        "seed": summary.seed,
-        "trials": f"{len(summary.trials):,}",
-        **summary.facts,
+        "accuracy": result.accuracy_label,
+        "targets": target_text(result.targets),
+        "seed": result.seed,
+        "baseline design": (
+            f"{base.network} on {accelerator_text(base.hardware)}: {base.accuracy:.2f} %, "
+            f"{base.latency_ms:.3g} ms, {base.energy_mj:.3g} mJ, {base.area_mm2:.3g} mm²"
+        ),
+        **{name: value for name, value in result.options.items() if name != "targets"},
+        "drawn by": f"nahas {nahas.__version__}",
     }
     return [
-        f"<tr><td>{escape(str(name).replace('_', ' '))}</td><td>{escape(_flat(value))}</td></tr>"
+        f"<tr><td>{escape(name.replace('_', ' '))}</td><td>{escape(_flat(value))}</td></tr>"
         for name, value in facts.items()
     ]
 
@@ -200,12 +205,12 @@ def _inert(json: str) -> str:
     return json.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _point(summary: Summary, row: int) -> tuple[float, float]:
-    return float(summary.trials.latency_ms[row]), float(summary.trials.accuracy[row])
+def _point(result: SearchResult, row: int) -> tuple[float, float]:
+    return float(result.trials.latency_ms[row]), float(result.trials.accuracy[row])
 
 
-def _says(summary: Summary, row: int) -> str:
-    trials = summary.trials
+def _says(result: SearchResult, row: int) -> str:
+    trials = result.trials
     return (
         f"trial {trials.number[row]}: {trials.accuracy[row]:.2f} %, "
         f"{trials.latency_ms[row]:.3g} ms, {trials.energy_mj[row]:.3g} mJ, "

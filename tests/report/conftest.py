@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from nahas.report.summary import Summary
+from nahas.cosearch import Stop
+from nahas.designs import design
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
+from nahas.strategies import SearchResult
 from nahas.study.trials import Trials
 
 LABEL = "top-1 % of a made-up <benchmark> & recipe, predicted"
 TARGETS = {"latency_ms": 0.5, "area_mm2": 90.0}
 
 
-def made_up(count: int, targets: dict[str, float], space: str = "macro") -> Summary:
-    """A summary of `count` trials; better accuracy costs latency, and trials improve."""
+def made_up(count: int, targets: dict[str, float], space: str = "macro") -> SearchResult:
+    """The result of `count` trials; better accuracy costs latency, and trials improve."""
     rng = np.random.default_rng(7)
     joint = JointSpace(named(space))
     skill = np.linspace(0, 1, count)
@@ -44,21 +47,26 @@ def made_up(count: int, targets: dict[str, float], space: str = "macro") -> Summ
         time=np.arange(count, dtype=float),
         **costs,
     )
-    return Summary(
+    return SearchResult(
+        best=(),
+        baseline=replace(design(joint, trials, 0), trial=None),
         joint=joint,
         trials=trials,
         accuracy_label=LABEL,
         targets=targets,
         seed=0,
-        facts={"controller": "ppo"},
+        options={"controller": "ppo", "ppo": {"clip": 0.2}, "space": space},
+        stop=Stop.TRIALS,
+        seconds=12.3456,
+        study=None,
     )
 
 
 @pytest.fixture(scope="session")
-def make_summary() -> Callable[..., Summary]:
+def make_result() -> Callable[..., SearchResult]:
     return made_up
 
 
 @pytest.fixture(scope="session")
-def summary() -> Summary:
+def result() -> SearchResult:
     return made_up(300, TARGETS)

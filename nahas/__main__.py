@@ -1,0 +1,6 @@
+"""`python -m nahas` is the command `nahas`."""
+
+from nahas.cli.main import main
+
+if __name__ == "__main__":
+    main()

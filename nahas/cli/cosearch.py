@@ -1,0 +1,328 @@
+"""`nahas cosearch`: search networks and accelerators together."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from nahas.cli.options import (
+    command,
+    saved_options,
+    seconds,
+    seed_option,
+    tables_option,
+    use_workers,
+    workers_option,
+)
+from nahas.cli.output import Output, Ticker, table
+from nahas.cli.settings import settings_text
+from nahas.errors import StudyError
+
+if TYPE_CHECKING:
+    from nahas.strategies import Search, SearchResult
+    from nahas.study.trials import Trials
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+EXIT_NOTHING_FEASIBLE = 3
+EXIT_INTERRUPTED = 130
+
+STUDY_FILE = "study.db"
+OPTIONS_FILE = "options.toml"
+
+NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "best")
+"""Options that say how to run, not what to search: a resumed search does not inherit them."""
+
+
+def search_options(function: F) -> F:
+    """What to search, for what, and for how long."""
+    options = [
+        click.option("--space", default="mnasnet", show_default=True, help="The network space."),
+        click.option(
+            "--table",
+            metavar="PATH|download",
+            help="Measured accuracies of the space's networks, instead of predicted ones; "
+            "'download' gets the published table.",
+        ),
+        click.option(
+            "--trials",
+            "--max-trials",
+            metavar="N",
+            type=click.IntRange(min=1),
+            default=2500,
+            show_default=True,
+            help="Designs to try, over the whole study.",
+        ),
+        click.option(
+            "--time-limit", metavar="TIME", type=seconds, help="Stop after this: 90, 5m, 2h."
+        ),
+        _target("latency", "ms", "1x"),
+        _target("energy", "mJ", "none"),
+        _target("area", "mm2", "1x"),
+        click.option(
+            "--reward",
+            default="hard",
+            show_default=True,
+            help="'hard' pays nothing below a target, 'soft' always trades.",
+        ),
+        click.option(
+            "--reward-p", type=float, help="Exponent where a target is met, instead of --reward's."
+        ),
+        click.option(
+            "--reward-q", type=float, help="Exponent where it is missed, instead of --reward's."
+        ),
+        click.option(
+            "--controller", default="ppo", show_default=True, help="Who proposes: ppo or random."
+        ),
+        click.option(
+            "--batch",
+            metavar="N",
+            type=click.IntRange(min=1),
+            default=20,
+            show_default=True,
+            help="Designs between two lessons of the controller.",
+        ),
+        click.option(
+            "--baseline",
+            metavar="PRESET|FILE",
+            default="edge-baseline",
+            show_default=True,
+            help="The accelerator that targets like 0.8x are multiples of.",
+        ),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _target(metric: str, unit: str, default: str) -> Callable[[F], F]:
+    return click.option(
+        f"--{metric}",
+        metavar="LIMIT",
+        default=default,
+        show_default=True,
+        help=f"Most {metric} allowed, in {unit}, or like 0.8x of the baseline's, or none.",
+    )
+
+
+@command(
+    "cosearch",
+    examples=(
+        "nahas cosearch",
+        "nahas cosearch --latency 0.3 --area 0.8x --trials 5000 --seed 1",
+        "nahas cosearch --space macro --table nas-bench-macro_cifar10.json --latency none",
+        "nahas cosearch --run-dir runs/mnasnet-0 --resume --trials 5000",
+        "nahas cosearch --dry-run",
+    ),
+)
+@search_options
+@click.option(
+    "--run-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the study, its pictures and its manifest.  [default: runs/SPACE-SEED]",
+)
+@click.option("--resume", is_flag=True, help="Continue the study in the run folder.")
+@click.option("--force", is_flag=True, help="Replace the study in the run folder.")
+@click.option("--dry-run", is_flag=True, help="Print sizes, time and memory, and search nothing.")
+@click.option(
+    "--best",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Designs to print.",
+)
+@tables_option
+@workers_option
+@seed_option
+@click.pass_context
+def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
+    """Search networks and the accelerators that run them, together.
+
+    Accuracy is predicted from measured networks or read from a table; latency, energy and area
+    come from the simulator. The run folder gets the study (every trial), a Pareto plot as PNG
+    and SVG, an HTML page, and a manifest.
+
+    Exits with 3 when no design meets every target, and with 130 after Ctrl-C, which ends the
+    search after the batch in flight and loses nothing.
+    """
+    options = given | (saved_options(ctx, _folder(given) / OPTIONS_FILE) if given["resume"] else {})
+    use_workers(options["workers"])
+    if options["dry_run"]:
+        return _foresee(out, _search(options, study=None))
+    folder = _folder(options)
+    search = _search(options, study=folder / STUDY_FILE)
+    _prepare(folder, options)
+    started = time.monotonic()
+    out.say(f"searching with seed {search.seed} into {folder}")
+    with _terminated_like_interrupted(), out.progress("searching", search.trials) as progress:
+        from nahas.strategies import joint
+
+        result = joint(search, _Watch(progress))
+    return _finish(out, result, folder, options, time.monotonic() - started)
+
+
+def _folder(options: dict[str, Any]) -> Path:
+    return options["run_dir"] or Path("runs") / f"{options['space']}-{options['seed']}"
+
+
+def _search(options: dict[str, Any], study: Path | None) -> Search:
+    from nahas.strategies import Search
+
+    def limit(metric: str) -> str | None:
+        text: str = options[metric]
+        return None if text.strip().lower() == "none" else text
+
+    return Search(
+        space=options["space"],
+        table=options["table"],
+        controller=options["controller"],
+        seed=options["seed"],
+        trials=options["trials"],
+        batch=options["batch"],
+        time_limit_s=options["time_limit"],
+        latency=limit("latency"),
+        energy=limit("energy"),
+        area=limit("area"),
+        reward=options["reward"],
+        baseline=options["baseline"],
+        tables=options["tables"],
+        study=study,
+        resume=options["resume"],
+        best=options["best"],
+    )
+
+
+def _prepare(folder: Path, options: dict[str, Any]) -> None:
+    """Refuse to replace a study, or remove it when asked to; keep the options for a resume."""
+    from nahas.files import write_text
+    from nahas.study.lock import WriterLock
+
+    study = folder / STUDY_FILE
+    if options["resume"]:
+        return
+    if study.exists():
+        if not options["force"]:
+            raise StudyError(
+                f"{folder} holds a study already: continue it with --resume, replace it with "
+                "--force, or name another --run-dir"
+            )
+        lock = WriterLock(study)  # refuses while another process writes it
+        for path in study.parent.glob(f"{STUDY_FILE}*"):
+            if path != lock.path:
+                path.unlink()
+        lock.release()
+    kept = {name: value for name, value in options.items() if name not in NOT_KEPT}
+    write_text(folder / OPTIONS_FILE, settings_text("cosearch", kept))
+
+
+class _Watch:
+    """Turns batches of trials into progress: the best so far, and how many miss a target."""
+
+    def __init__(self, progress: Ticker) -> None:
+        self._progress = progress
+        self._best = 0.0
+        self._seen = self._missed = 0
+
+    def __call__(self, trials: Trials) -> None:
+        self._best = max(self._best, float(trials.reward.max()))
+        self._seen += len(trials)
+        self._missed += int((~trials.satisfied).sum())
+        missed = self._missed / self._seen
+        note = f"best reward {self._best:.2f}, {missed:.0%} miss a target"
+        self._progress.update(int(trials.number[-1]) + 1, note)
+
+
+def _finish(
+    out: Output, result: SearchResult, folder: Path, options: dict[str, Any], wall_seconds: float
+) -> int:
+    """Draw, print, and say how it ended."""
+    from nahas.cosearch import Stop
+    from nahas.files import json_text, write_text
+    from nahas.manifest import manifest
+    from nahas.report.summary import counted, document
+    from nahas.report.table import designs_table
+    from nahas.report.write import write_report
+
+    told = document(result, options["best"])
+    files = write_report(result, folder)
+    made = manifest(
+        "cosearch",
+        options,
+        seed=result.seed,
+        threads=use_workers(options["workers"]),
+        wall_seconds=wall_seconds,
+    )
+    for name, content in (("manifest.json", made), ("best.json", told)):
+        write_text(folder / name, json_text(content))
+        files.append(folder / name)
+    out.show(
+        {**told, "files": files},
+        designs_table(result, options["best"]),
+        f"accuracy: {result.accuracy_label}",
+        f"{counted(result)}; {wall_seconds:.0f} s",
+        f"study: {result.study}",
+        f"page: {folder / 'report.html'}, picture: {folder / 'pareto.png'}",
+    )
+    if result.stop is Stop.INTERRUPT:
+        out.say(f"interrupted; continue with: nahas cosearch --run-dir {folder} --resume")
+        return EXIT_INTERRUPTED
+    if not result.trials.satisfied.any():
+        out.say("no design meets every target: raise a target, or try more --trials")
+        return EXIT_NOTHING_FEASIBLE
+    return 0
+
+
+def _foresee(out: Output, search: Search) -> int:
+    """Search two batches, keep nothing, and say what the whole would take."""
+    import resource
+    import sys
+    from dataclasses import replace
+
+    from nahas.strategies import joint
+
+    times: list[float] = [time.monotonic()]
+    trial = replace(search, trials=3 * search.batch, resume=False, time_limit_s=None)
+    result = joint(trial, lambda _: times.append(time.monotonic()))
+    start, per_batch = times[1] - times[0], (times[-1] - times[1]) / (len(times) - 2)
+    batches = -(-search.trials // search.batch)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    space = result.joint
+    told = {
+        "space": space.network_space.name,
+        "networks": space.network_space.space.size,
+        "accelerators": space.accelerator.size,
+        "designs": space.space.size,
+        "decisions": len(space.space.decisions),
+        "evaluations": search.trials,
+        "seconds": round(start + per_batch * (batches - 1), 1),
+        "memory_mb": round(peak / (1e6 if sys.platform == "darwin" else 1e3)),
+        "targets": dict(result.targets),
+        "accuracy_label": result.accuracy_label,
+        "seed": result.seed,
+    }
+    rows = [(name.replace("_", " "), _words(value)) for name, value in told.items()]
+    out.show(told, table(("what", "value"), rows))
+    return 0
+
+
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} ≤ {limit:.4g}" for name, limit in value.items()) or "none"
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Within, SIGTERM is Ctrl-C: a batch system's notice to stop loses nothing either."""
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,69 @@
+"""Files are whole or absent; JSON is what every parser takes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nahas.files import json_text, plain, write_text, written_whole
+from nahas.vocabulary import Reason
+
+
+def test_write_makes_folders_and_replaces(tmp_path):
+    path = tmp_path / "a" / "b.txt"
+    write_text(path, "one\n")
+    write_text(path, "two é\n")
+    assert path.read_bytes() == "two é\n".encode()
+    assert [p.name for p in path.parent.iterdir()] == ["b.txt"]
+
+
+def fill_half(path: Path) -> None:
+    with written_whole(path) as temporary:
+        temporary.write_text("half")
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "b.txt"
+    write_text(path, "old")
+    with pytest.raises(OSError, match="No space left"):
+        fill_half(path)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["b.txt"]
+
+
+@dataclass
+class Pair:
+    left: float
+    right: Reason
+
+
+def test_plain_takes_what_the_search_hands_out():
+    value = {
+        "pair": Pair(float("-inf"), Reason.LOCAL_MEMORY),
+        "array": np.array([[1, 2], [3, 4]], dtype=np.int32),
+        "path": Path("a/b"),
+        "set": {3},
+        Reason.OK: (True, None),
+        "float32": np.float32(0.5),
+        "nan64": np.float64("nan"),
+    }
+    assert plain(value) == {
+        "pair": {"left": None, "right": "local_memory"},
+        "array": [[1, 2], [3, 4]],
+        "path": "a/b",
+        "set": [3],
+        "ok": [True, None],
+        "float32": 0.5,
+        "nan64": None,
+    }
+
+
+def test_json_text_is_strict():
+    text = json_text({"a": [float("nan")]})
+    assert text.endswith("}\n")
+    assert json.loads(text, parse_constant=pytest.fail) == {"a": [None]}
