@@ -1,5 +1,7 @@
 """One mapping of one layer: its loop nest, what each level stores, and what that costs in accesses.
 
+For example::
+
     DRAM stores weights inputs outputs
       for k in 0..3
         LOCAL_MEMORY stores weights inputs outputs
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from nahas.layers import Layer
 
 ALL = frozenset(Tensor)
+MOST_EXTENT = 2**20
+MOST_MACS = 2**45
+"""Beyond these, counts times energies would leave the integers that a double holds."""
+
 READ, WRITE, SHARED = range(3)
 """Columns of the limits of `bandwidth_cycles`."""
 
@@ -102,6 +108,11 @@ class Mapping:
             MappingError: when the counts of a dim do not cover it, the last step of a loop
                 lies wholly outside its dim, or the layer runs on the vector path.
         """
+        if layer.macs > MOST_MACS or max(extent_of(layer, dim) for dim in Dim) > MOST_EXTENT:
+            raise MappingError(
+                f"layer '{layer.name}' is too large to count exactly: at most {MOST_EXTENT} along "
+                f"a dim and {MOST_MACS} multiply-accumulates"
+            )
         if layer.kind.is_vector:
             raise MappingError(
                 f"layer '{layer.name}' is a {layer.kind.name.lower()}, "
@@ -234,15 +245,23 @@ def bandwidth_cycles(counts: AccessCounts, words_per_cycle: npt.NDArray[np.float
         words_per_cycle: limits [levels, (READ, WRITE, SHARED)], infinite where there is none.
             Fills and updates are writes; SHARED bounds reads and writes together.
 
-    An instance needs its words divided by its limit, averaged over the layer; the slowest
-    level or the computing decides. [docs/equations.md 5.2]
+    A level that needs more words per cycle than its limit, averaged over the layer, stretches
+    the computing by that ratio; the slowest level decides. Needs are summed tensor by tensor
+    in double precision, as the reference does: where the exact result is whole, the last bit
+    decides between it and one cycle more. [docs/equations.md 5.2]
     """
     cycles = counts.compute_cycles
     for level in Level:
-        reads, fills, updates = counts.counts[level].sum(axis=0)
-        moved = (reads, fills + updates, reads + fills + updates)
-        for words, limit in zip(moved, words_per_cycle[level], strict=True):
-            cycles = max(cycles, ceil(words / (counts.instances[level] * limit)))
+        words = counts.counts[level] / counts.instances[level] / counts.compute_cycles
+        read = write = 0.0
+        for tensor in Tensor:
+            read += words[tensor, Access.READS]
+            write += words[tensor, Access.FILLS] + words[tensor, Access.UPDATES]
+        speed = 1.0
+        for need, limit in zip((read, write, read + write), words_per_cycle[level], strict=True):
+            if need > 0:
+                speed = min(speed, limit / need)
+        cycles = max(cycles, ceil(counts.compute_cycles / speed))
     return cycles
 
 

@@ -18,7 +18,17 @@ from nahas.kernels.halo import (
     rows_used,
     side,
 )
-from nahas.kernels.nest import DIMS, IntArray, Nest, fan_out, loops_above, points, steps
+from nahas.kernels.nest import (
+    DIMS,
+    TOP,
+    IntArray,
+    Nest,
+    constant,
+    fan_out,
+    loops_above,
+    points,
+    steps,
+)
 from nahas.kernels.records import LayerRow
 from nahas.kernels.reuse import (
     FIRST,
@@ -33,11 +43,10 @@ from nahas.kernels.reuse import (
 from nahas.vocabulary import Access, Dim, Tensor
 
 READS, FILLS, UPDATES = int(Access.READS), int(Access.FILLS), int(Access.UPDATES)
-WEIGHTS, INPUTS, OUTPUTS = int(Tensor.WEIGHTS), int(Tensor.INPUTS), int(Tensor.OUTPUTS)
-N, G, K, C = int(Dim.N), int(Dim.G), int(Dim.K), int(Dim.C)
-P, Q, R, S = int(Dim.P), int(Dim.Q), int(Dim.R), int(Dim.S)
-WEIGHT_DIMS = 1 << G | 1 << K | 1 << C | 1 << R | 1 << S
-OUTPUT_DIMS = 1 << N | 1 << G | 1 << K | 1 << P | 1 << Q
+WEIGHTS, INPUTS, OUTPUTS = (constant(tensor) for tensor in Tensor)
+N, G, K, C, P, Q, R, S = (constant(dim) for dim in Dim)
+WEIGHT_DIMS = constant(1 << G | 1 << K | 1 << C | 1 << R | 1 << S)
+OUTPUT_DIMS = constant(1 << N | 1 << G | 1 << K | 1 << P | 1 << Q)
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -149,7 +158,7 @@ def input_arrivals(
         reads += still * joined(rows, columns)
     else:
         reads = fetched((whole, still), h[1], w[1])
-    return fills * fan_out(nest, K, 0, end), reads * fan_out(nest, K, 0, parent_end)
+    return fills * fan_out(nest, K, TOP, end), reads * fan_out(nest, K, TOP, parent_end)
 
 
 @kernel()
@@ -207,7 +216,7 @@ def executed_cycles(nest: Nest, extents: IntArray) -> int:
     """Temporal steps in which the instance at spatial index 0 has a real point."""
     cycles = 1
     for dim in range(DIMS):
-        cycles *= points(nest, dim, extents[dim], nest.dim.size, 0, nest.dim.size)
+        cycles *= points(nest, dim, extents[dim], nest.dim.size, TOP, nest.dim.size)
     return cycles
 
 
@@ -259,7 +268,7 @@ def tile_words(layer: LayerRow, loops: IntArray, out: IntArray) -> None:
         end = loops_above(nest.slot, level)
         tile = np.empty(DIMS, np.int64)
         for dim in range(DIMS):
-            tile[dim] = points(nest, dim, extents[dim], 0, 0, end)
+            tile[dim] = points(nest, dim, extents[dim], TOP, TOP, end)
         rows = (tile[P] - 1) * layer.stride_p + (tile[R] - 1) * layer.dilation_r + 1
         columns = (tile[Q] - 1) * layer.stride_q + (tile[S] - 1) * layer.dilation_s + 1
         out[level, WEIGHTS] = tile[G] * tile[K] * tile[C] * tile[R] * tile[S]

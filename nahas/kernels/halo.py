@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nahas.kernels._jit import kernel
-from nahas.kernels.nest import IntArray, Nest, fan_out, last_position, points, positions
+from nahas.kernels.nest import TOP, IntArray, Nest, fan_out, last_position, points, positions
 from nahas.kernels.reuse import FIRST
 
 STILL = 1
@@ -51,9 +51,9 @@ def side(nest: Nest, dim: int, extent: int, scale: int, ends: tuple[int, int]) -
     for i in range(end, nest.dim.size):
         if nest.dim[i] == dim:
             tile *= nest.trips[i]
-    offsets = np.empty(fan_out(nest, dim, 0, end), np.int64)
-    positions(nest, dim, end, 0, offsets)
-    room = np.empty((points(nest, dim, extent, end, 0, nest.dim.size), 4), np.int64)
+    offsets = np.empty(fan_out(nest, dim, TOP, end), np.int64)
+    positions(nest, dim, end, TOP, offsets)
+    room = np.empty((points(nest, dim, extent, end, TOP, nest.dim.size), 4), np.int64)
     shared = fan_out(nest, dim, parent_end, end)
     return Side(dim, extent, scale, tile, offsets, shared, room)
 
@@ -91,7 +91,7 @@ def moves(nest: Nest, on: Side, loop: int, end: int) -> int:
     `reached`, so nests of perfect factors have one move per loop and ragged ones a few.
     """
     if loop == FIRST:
-        return add_move(on.moves, 0, 0, reached(nest, on, on.extent, end), 0)
+        return add_move(on.moves, TOP, TOP, reached(nest, on, on.extent, end), TOP)
     own = nest.dim[loop] == on.dim
     total = nest.trips[loop] - 1 if own else 1
     for i in range(loop):

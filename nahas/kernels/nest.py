@@ -9,7 +9,7 @@ dim. Trips may overshoot the dim; what lies beyond is clipped and never charged.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,22 @@ from nahas.kernels._jit import kernel
 IntArray = npt.NDArray[np.int64]
 
 DIMS = 8
+
+
+def constant(value: int) -> int:
+    """Make a constant for kernels that is not a literal.
+
+    Numba compiles a kernel anew for every literal it is called with: with plain constants
+    `evaluate` took twice as long to compile.
+    """
+    return cast(int, np.int64(value))
+
+
+TOP = constant(0)
+"""Before the outermost loop."""
+
+ANY = constant(-1)
+"""In place of a dim: all of them."""
 
 
 class Nest(NamedTuple):
@@ -51,10 +67,10 @@ def loops_above(slot: IntArray, level: int) -> int:
 
 @kernel()
 def fan_out(nest: Nest, dim: int, begin: int, end: int) -> int:
-    """Instances along `dim` made by the spatial loops `begin` to `end`; any dim if -1."""
+    """Instances along `dim` made by the spatial loops `begin` to `end`; any dim if ANY."""
     instances = 1
     for i in range(begin, end):
-        if nest.slot[i] % 2 == 1 and dim in (-1, nest.dim[i]):
+        if nest.slot[i] % 2 == 1 and (dim == ANY or dim == nest.dim[i]):
             instances *= nest.trips[i]
     return instances
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 from nahas.kernels._jit import kernel
 from nahas.kernels.nest import (
     DIMS,
+    TOP,
     IntArray,
     Nest,
+    constant,
     fan_out,
     last_position,
     points,
 )
 
-FIRST = -1
+FIRST = constant(-1)
 """The step before which a level is empty, in place of the loop that moves."""
 
 
@@ -34,7 +36,7 @@ def moved(nest: Nest, dim: int, extent: int, loop: int, end: int) -> int:
     dim. `end` is the number of loops above the level.
     """
     if loop == FIRST:
-        return points(nest, dim, extent, 0, end, end)
+        return points(nest, dim, extent, TOP, end, end)
     words = points(nest, dim, extent, loop, end, end)
     if nest.dim[loop] == dim:
         return points(nest, dim, extent, loop + 1, end, end) - words
@@ -57,10 +59,10 @@ def kept_still(nest: Nest, dim: int, extent: int, loop: int, end: int) -> int:
             smallest = nest.step[i]
     if smallest == 0:
         return moved(nest, dim, extent, loop, end)
-    room = extent - last_position(nest, dim, extent, 0, loop)
+    room = extent - last_position(nest, dim, extent, TOP, loop)
     if room > smallest:
         return 0
-    return points(nest, dim, room, 0, end, end)
+    return points(nest, dim, room, TOP, end, end)
 
 
 @kernel()
@@ -69,9 +71,9 @@ def contexts(nest: Nest, dim: int, extent: int, loop: int) -> int:
     if loop == FIRST:
         return 1
     inside = nest.dim.size
-    outer = points(nest, dim, extent, loop, 0, inside)
+    outer = points(nest, dim, extent, loop, TOP, inside)
     if nest.dim[loop] == dim:
-        return points(nest, dim, extent, loop + 1, 0, inside) - outer
+        return points(nest, dim, extent, loop + 1, TOP, inside) - outer
     return outer
 
 
@@ -92,7 +94,7 @@ def arrivals(nest: Nest, extents: IntArray, relevant: int, loop: int, ends: tupl
             all_tiles *= moved(nest, dim, extents[dim], loop, end)
             same_tiles *= kept_still(nest, dim, extents[dim], loop, end)
         else:
-            copies = contexts(nest, dim, extents[dim], loop) * fan_out(nest, dim, 0, owner_end)
+            copies = contexts(nest, dim, extents[dim], loop) * fan_out(nest, dim, TOP, owner_end)
             all_tiles *= copies
             same_tiles *= copies
     return all_tiles - same_tiles
@@ -116,7 +118,7 @@ def first_visits(nest: Nest, extents: IntArray, relevant: int, owner_end: int) -
         if is_relevant(relevant, dim):
             words *= extents[dim]
         else:
-            words *= fan_out(nest, dim, 0, owner_end)
+            words *= fan_out(nest, dim, TOP, owner_end)
     return words
 
 
@@ -144,5 +146,5 @@ def working_copies(nest: Nest, extents: IntArray, relevant: int, end: int) -> in
         if is_relevant(relevant, dim):
             words *= extents[dim]
         else:
-            words *= points(nest, dim, extents[dim], 0, end, nest.dim.size)
+            words *= points(nest, dim, extents[dim], TOP, end, nest.dim.size)
     return words

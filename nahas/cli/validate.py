@@ -1,0 +1,83 @@
+"""`nahas validate`: our counts beside Timeloop's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nahas.cli.options import command
+from nahas.cli.output import Output, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from nahas.validate import Validation
+
+
+@command(
+    "validate",
+    examples=(
+        "nahas validate --cases timeloop_cases.json",
+        "nahas validate --cases timeloop_cases.json --verbose",
+        "nahas validate --cases timeloop_cases.json --json",
+    ),
+)
+@click.option(
+    "--cases",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="A JSON file of reference cases: layer, mapping and what Timeloop counts.",
+)
+def validate(out: Output, *, cases: Path) -> int:
+    """Compare access counts, energies and cycles with Timeloop's, case by case.
+
+    Exits with 1 when any number differs. A case that needs what is not modelled, a transfer
+    between neighbouring PEs, is refused by name. With --verbose every number is shown.
+    """
+    from nahas.validate import Verdict
+    from nahas.validate import validate as validated
+
+    found = validated(cases)
+    out.show(
+        found.document(), _overview(found), *_details(found, out.verbosity > 0), _totals(found)
+    )
+    return 1 if found.number(Verdict.DIFFERS) else 0
+
+
+def _overview(found: Validation) -> Table:
+    rows = []
+    for made in found.comparisons:
+        verdict = f"refused: {made.reason}" if made.reason else str(made.verdict)
+        energy = next((q for q in made.quantities if q.name == "energy_pj"), None)
+        ours = f"{energy.ours:,.1f}" if energy else None
+        expected = f"{energy.expected:,.1f}" if energy else None
+        compared = len(made.quantities)
+        rows.append(
+            (made.case, made.layer, compared, len(made.differences), ours, expected, verdict)
+        )
+    columns = ("case", "layer", ">numbers", ">differ", ">pJ", ">expected pJ", "verdict")
+    return table(columns, rows)
+
+
+def _details(found: Validation, everything: bool) -> Iterator[RenderableType]:
+    """Tables of every number, or of those that differ, and where an expected one comes from."""
+    for made in found.comparisons:
+        numbers = made.quantities if everything else made.differences
+        if numbers:
+            rows = [
+                (q.name, f"{q.ours:,}", f"{q.expected:,}", "" if q.agrees else "differs")
+                for q in numbers
+            ]
+            title = f"{made.case}: {made.mapping}"
+            yield table(("number", ">ours", ">expected", ""), rows, title=title)
+        yield from (f"note: {made.case}: {remark}" for remark in made.remarks)
+
+
+def _totals(found: Validation) -> str:
+    totals = found.document()["totals"]
+    return ", ".join(f"{number} {ending}" for ending, number in totals.items())
