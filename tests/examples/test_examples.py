@@ -1,0 +1,94 @@
+"""The examples run as a reader would run them, and say what their first lines promise."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+
+
+def said_by(name: str, *arguments: str, folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name), *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def numbers(line: str) -> list[float]:
+    return [float(text) for text in re.findall(r"(?<![\w-])\d+(?:\.\d+)?", line)]
+
+
+def line_of(text: str, start: str) -> str:
+    return next(line for line in text.splitlines() if line.startswith(start))
+
+
+def test_every_example_is_tested_and_says_how_to_run_it() -> None:
+    here = Path(__file__).read_text()
+    for path in EXAMPLES.glob("*.py"):
+        assert f'"{path.name}"' in here, f"{path.name} has no test"
+        assert f"Run: python examples/{path.name}" in path.read_text()
+
+
+def test_simulate_network__orders_the_accelerators(tmp_path: Path) -> None:
+    said = said_by("simulate_network.py", folder=tmp_path)
+    rows = [
+        line.split() for line in said.splitlines() if "edge-baseline " in line or "coral " in line
+    ]
+    latency = {(row[0], row[1]): float(row[3]) for row in rows if len(row) == 7}
+    assert len(latency) == 8
+    for network in {name for name, _ in latency}:
+        assert latency[network, "edge-baseline"] < latency[network, "coral"]
+    shares = [numbers(line)[-1] for line in said.splitlines() if line.endswith("%")]
+    assert sum(shares) == pytest.approx(100, abs=0.5)
+
+
+def test_own_accelerator__more_of_anything_is_not_slower(tmp_path: Path) -> None:
+    said = said_by("own_accelerator.py", folder=tmp_path)
+    latency, _, area = numbers(line_of(said, "as in the file"))
+    for variant in ("twice the bandwidth", "twice the local memory", "twice the PEs"):
+        quicker, _, larger = numbers(line_of(said, variant))
+        assert quicker <= latency
+        assert larger >= area
+    assert "pes_x is 0" in said
+
+
+def test_own_accelerator__names_the_wrong_line_of_a_file(tmp_path: Path) -> None:
+    text = (EXAMPLES / "own_accelerator.yaml").read_text()
+    (tmp_path / "wrong.yaml").write_text(text.replace("pes_x", "pes_z"))
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "own_accelerator.py"), "wrong.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "pes_z is not a hardware parameter" in done.stderr
+
+
+def test_keras_model__reads_what_was_saved(tmp_path: Path) -> None:
+    said = said_by("keras_model.py", folder=tmp_path)
+    macs = {"conv2d ": 32 * 32 * 27 * 16, "depthwise_conv2d": 32 * 32 * 9 * 64, "dense": 160}
+    for layer, expected in macs.items():
+        assert numbers(line_of(said, layer).removeprefix(layer))[0] == expected
+    assert "LSTM" in line_of(said, "what cannot be read is named")
+
+
+def test_search_for_energy__reports_both_searches_and_the_label(tmp_path: Path) -> None:
+    said = said_by("search_for_energy.py", "60", folder=tmp_path)
+    for controller in ("ppo", "random"):
+        assert "after 60 trials" in line_of(said, controller)
+    assert "predicted" in line_of(said, "accuracy is")
+    assert line_of(said, "network mnasnet:")
