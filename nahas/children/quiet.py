@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
+from nahas.errors import UsageError
+
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
@@ -39,15 +41,24 @@ def import_keras() -> ModuleType:
     """The keras module on TensorFlow, imported and its devices looked up without a word.
 
     Exceptions pass through: only text on stderr is lost.
+
+    Raises:
+        UsageError: when TensorFlow or Keras is not installed.
     """
     loaded = sys.modules.get("keras")
     if loaded is not None:
         return loaded
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet_stderr():
-        import keras
+    try:
+        with quiet_stderr():
+            import keras
 
-        keras.ops.zeros(1)  # the first operation makes the devices, which talk as well
+            keras.ops.zeros(1)  # the first operation makes the devices, which talk as well
+    except ModuleNotFoundError as missing:
+        raise UsageError(
+            f"this needs TensorFlow and Keras, but '{missing.name}' is not installed: "
+            "pip install tensorflow keras"
+        ) from missing
     module: ModuleType = keras
     return module

@@ -172,10 +172,17 @@ def global_pool(call: Call) -> Tensor:
 
 
 def elementwise(call: Call) -> Tensor:
-    """Add, and Multiply of equal shapes; with a constant it is an activation."""
-    if len(call.reads) == 1:
+    """Add, and Multiply of equal shapes; with a constant it is an activation.
+
+    More than two tensors are taken two at a time, as the vector path reads them.
+    """
+    x, *others = call.reads
+    if not others:
         return _vector(call, LayerKind.ACTIVATION)
-    return _vector(call, LayerKind.ADD)
+    for number, y in enumerate(others):
+        name = f"{call.name}/{number}" if number else call.name
+        x = _vector(replace(call, name=name, reads=(x, y)), LayerKind.ADD)
+    return x
 
 
 def multiply(call: Call) -> Tensor:
@@ -324,7 +331,7 @@ def _vector(call: Call, kind: LayerKind, parameters: int = 0) -> Tensor:
         g=channels,
         p=height,
         q=width,
-        operands=len(call.reads) if kind is LayerKind.ADD else 1,
+        operands=2 if kind is LayerKind.ADD else 1,
         parameters=parameters,
     )
     return call.append(layer, x.shape)
@@ -349,5 +356,5 @@ def _activation_name(value: Any) -> str:
     """Keras writes a name, nothing, or the description of an object."""
     if isinstance(value, Mapping):
         inner = value.get("config")
-        value = inner if isinstance(inner, str) else value.get("class_name")
+        value = inner if isinstance(inner, str) else str(value["class_name"]).lower()
     return "linear" if value is None else str(value)

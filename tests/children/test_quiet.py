@@ -48,3 +48,17 @@ def test_descriptor_two_is_back_after_an_error(capfd):
         fail()
     os.write(2, b"back\n")
     assert capfd.readouterr().err == "back\n"
+
+
+@pytest.mark.parametrize("package", ["keras", "tensorflow"])
+def test_without_the_packages_one_sentence_says_what_to_install(package):
+    done = run(
+        "import sys\n"
+        f"sys.modules[{package!r}] = None\n"
+        "from nahas.children.quiet import import_keras\n"
+        "from nahas.errors import UsageError\n"
+        "try: import_keras()\n"
+        "except UsageError as error: print(error)"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "pip install tensorflow keras" in done.stdout

@@ -114,6 +114,13 @@ def test_free_activations(activation):
     assert len(read(layers.Conv2D(4, 1, activation=activation)).layers) == 1
 
 
+def test_a_layer_may_be_the_activation_of_another():
+    free = read(layers.Conv2D(4, 1, activation=layers.ReLU(6.0)))
+    assert len(free.layers) == 1
+    costly = read(layers.Conv2D(4, 1, activation=layers.LeakyReLU(), name="c"))
+    assert costly.layers[1].name == "c/leakyrelu"
+
+
 @pytest.mark.parametrize("made", [layers.ReLU, lambda: layers.ReLU(6.0), lambda: layers.ReLU(1.0)])
 def test_relu_clamps_are_free(made):
     assert len(read(layers.Conv2D(4, 1), made()).layers) == 1
@@ -212,11 +219,19 @@ def maps(count, shape=(6, 6, 4)):
     return [keras.Input(shape) for _ in range(count)]
 
 
-@pytest.mark.parametrize("count", [2, 3])
-def test_add_counts_its_operands(count):
-    inputs = maps(count)
+def test_add_reads_two_maps():
+    inputs = maps(2)
     (layer,) = read_keras(keras.Model(inputs, layers.Add()(inputs))).layers
-    assert (layer.kind, layer.operands, layer.output_words) == (LayerKind.ADD, count, 144)
+    assert (layer.kind, layer.operands, layer.output_words) == (LayerKind.ADD, 2, 144)
+
+
+def test_add_of_more_maps_takes_two_at_a_time():
+    x = keras.Input((6, 6, 4))
+    parts = [layers.Conv2D(4, 1)(x) for _ in range(4)]
+    network = read_keras(keras.Model(x, layers.Add(name="sum")(parts)))
+    assert [layer.name for layer in network.layers[4:]] == ["sum", "sum/1", "sum/2"]
+    assert network.inputs[4:] == ((0, 1), (4, 2), (5, 3))
+    assert network.table.operands.shape == (7, 2)
 
 
 @pytest.mark.parametrize("order", ["map first", "gate first"])
