@@ -1,0 +1,114 @@
+"""A Gaussian process on features: its covariance, its likelihood, and what it predicts.
+
+The covariance of two networks with features a, b is
+
+    k(a, b) = amplitude**2 * exp(-|s * (a - b)|**2 / 2)        + noise**2 where they are one row
+
+with one scale s per feature, the inverse of its length. All of them maximise the likelihood of
+the measurements, whose gradient is equation 5.9 of Rasmussen and Williams, "Gaussian Processes
+for Machine Learning" (2006); prediction is their algorithm 2.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+BOUNDS = {"amplitude": (0.05, 400.0), "noise": (0.01, 20.0), "scale": (1e-4, 3.0)}
+"""Where a parameter may lie: wide, so that only a feature of no use meets its bound."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """The parameters of a Gaussian process.
+
+    Attributes:
+        scales: [F] inverse lengths of the features.
+        amplitude: standard deviation of the function, in units of the target.
+        noise: standard deviation of one measurement, in units of the target.
+    """
+
+    scales: Floats
+    amplitude: float
+    noise: float
+
+
+def covariance(a: Floats, b: Floats, amplitude: float) -> Floats:
+    """Covariance [A, B] of features that are already scaled, [A, F] and [B, F]."""
+    squares: Floats = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None, :]
+    squares -= 2.0 * (a @ b.T)
+    np.maximum(squares, 0.0, out=squares)  # rounding may leave -1e-15 on the diagonal
+    squares *= -0.5
+    np.exp(squares, out=squares)
+    squares *= amplitude**2
+    return squares
+
+
+def condition(process: Process, features: Floats, targets: Floats) -> Floats:
+    """The weights [N] of N measurements: a prediction is covariance times weights."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    scaled = features * process.scales
+    k = covariance(scaled, scaled, process.amplitude)
+    k[np.diag_indices_from(k)] += process.noise**2
+    return np.asarray(cho_solve(cho_factor(k, lower=True, overwrite_a=True), targets))
+
+
+def loss(logs: Floats, features: Floats, targets: Floats) -> tuple[float, Floats]:
+    """Negative log likelihood per measurement, and its gradient.
+
+    Args:
+        logs: [2 + F] natural logarithms of amplitude, noise and scales.
+        features: [N, F].
+        targets: [N], of mean 0.
+
+    Returns:
+        The loss without its constant, and its gradient [2 + F].
+    """
+    from scipy.linalg import cho_factor, cho_solve
+
+    count = len(targets)
+    amplitude, noise = np.exp(logs[:2])
+    scaled = features * np.exp(logs[2:])
+    k = covariance(scaled, scaled, amplitude)
+    noisy = k.copy()
+    noisy[np.diag_indices_from(noisy)] += noise**2
+    factor = cho_factor(noisy, lower=True, overwrite_a=True)
+    weights = cho_solve(factor, targets)
+    value = 0.5 * targets @ weights + np.log(np.diag(factor[0])).sum()
+    # d loss / d K, element by element
+    slope = cho_solve(factor, np.eye(count), overwrite_b=True)
+    slope -= np.outer(weights, weights)
+    slope *= 0.5
+    gradient = np.empty_like(logs)
+    gradient[1] = 2.0 * noise**2 * np.trace(slope)
+    slope *= k
+    gradient[0] = 2.0 * slope.sum()
+    # dk/dlog s_f = -k (a_f - b_f)^2: summed over pairs without forming the N x N differences
+    rows = slope.sum(axis=1)
+    gradient[2:] = -2.0 * (rows @ scaled**2 - ((slope @ scaled) * scaled).sum(axis=0))
+    return value / count, gradient / count
+
+
+def likeliest(features: Floats, targets: Floats, start: Process, steps: int) -> Process:
+    """The process that explains the targets best, from `start` by at most `steps` of L-BFGS."""
+    from scipy.optimize import minimize
+
+    logs = np.log(np.concatenate([[start.amplitude, start.noise], start.scales]))
+    bounds = [BOUNDS["amplitude"], BOUNDS["noise"], *[BOUNDS["scale"]] * len(start.scales)]
+    found: Any = minimize(
+        loss,
+        logs,
+        args=(features, targets),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=np.log(bounds),
+        options={"maxiter": steps},
+    )
+    amplitude, noise, *scales = np.exp(found.x)
+    return Process(np.array(scales), float(amplitude), float(noise))
