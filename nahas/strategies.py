@@ -133,8 +133,9 @@ class _Keeping:
         """Put the controller where the study left it; the trials it has learnt from."""
         if self.study is None:
             return 0
-        measure.learn(self.study.trials())
         start, state = self.study.state() or (0, None)
+        # Not what came after: measured again in whole batches, as an unbroken search does.
+        measure.learn(self.study.trials()[:start])
         if state is not None:
             controller.restore(state)
         return start

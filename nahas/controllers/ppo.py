@@ -94,8 +94,7 @@ class Ppo:
         """Improve the policy by the rewards [count] of what it proposed."""
         if self._told == 0:
             self._baseline = float(rewards.mean())
-        advantages = rewards - self._baseline
-        advantages /= rewards.std() + 1e-3 * abs(self._baseline) + 1e-9
+        advantages = self._advantages(rewards)
         used = (
             np.ones(choices.shape, np.bool_)
             if self._applicable is None
@@ -131,6 +130,11 @@ class Ppo:
                 f"the kept controller state is of another policy ({error}): continue with the "
                 "nahas and the Keras that began the study, or start another"
             ) from error
+
+    def _advantages(self, rewards: NDArray[np.float64]) -> NDArray[np.float64]:
+        advantages = rewards - self._baseline
+        advantages /= rewards.std() + 1e-3 * abs(self._baseline) + 1e-9
+        return advantages
 
     def _entropy_weight(self) -> float:
         """From first to last, geometrically over `entropy_trials`, then constant."""
