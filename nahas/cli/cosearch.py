@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from nahas.cli.options import (
+    announce_compilation,
     command,
     saved_options,
     seconds,
@@ -154,6 +155,7 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
     """
     options = given | (saved_options(ctx, _folder(given) / OPTIONS_FILE) if given["resume"] else {})
     use_workers(options["workers"])
+    announce_compilation(out)
     if options["dry_run"]:
         return _foresee(out, _search(options, study=None))
     folder = _folder(options)

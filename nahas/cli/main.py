@@ -20,6 +20,7 @@ from nahas.cli.options import talk_options
 from nahas.cli.output import wants_colour
 from nahas.cli.report import report
 from nahas.cli.settings import did_you_mean
+from nahas.cli.simulate import simulate
 from nahas.cli.train_costmodel import train_costmodel
 from nahas.cli.validate import validate
 from nahas.errors import NahasError
@@ -76,7 +77,7 @@ def nahas(**_: Any) -> None:
     """Search neural networks and the edge accelerator that runs them, together."""
 
 
-for _command in (cosearch, doctor, report, train_costmodel, validate):
+for _command in (cosearch, report, simulate, validate, train_costmodel, doctor):
     nahas.add_command(_command)
 
 

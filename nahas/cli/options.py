@@ -189,6 +189,25 @@ def workers_option(function: F) -> F:
     )(function)
 
 
+def objective_option(function: F) -> F:
+    """`--objective`, what the mapper minimises."""
+    return click.option(
+        "--objective",
+        type=click.Choice(["latency", "energy", "edp"]),
+        default="latency",
+        show_default=True,
+        help="What the mapping of every layer minimises; edp is energy times delay.",
+    )(function)
+
+
+def announce_compilation(out: Output) -> None:
+    """Say that kernels are about to be compiled, where none are kept from before."""
+    from nahas.kernels._jit import cache_folder
+
+    if not any(cache_folder().glob("**/*.nbi")):
+        out.say("compiling the simulator for this machine, once; this takes about a minute")
+
+
 def use_workers(workers: int | None) -> int:
     """Set the threads of the kernels and return how many there are.
 

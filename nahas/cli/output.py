@@ -105,7 +105,19 @@ class Output:
             sys.stdout.flush()
             return
         for part in parts:
-            self.stdout.print(part, soft_wrap=isinstance(part, str))
+            if isinstance(part, str):
+                self.stdout.print(part, soft_wrap=True)
+            else:
+                self._print_uncut(part)
+
+    def _print_uncut(self, part: RenderableType) -> None:
+        """Print a table. On a terminal too narrow for its numbers, lines wrap: none is cut."""
+        width = self.stdout.width
+        self.stdout.width = max(width, getattr(part, "min_width", None) or 0)
+        try:
+            self.stdout.print(part, crop=False)
+        finally:
+            self.stdout.width = width
 
     @contextmanager
     def progress(self, description: str, total: int) -> Iterator[Ticker]:
@@ -189,7 +201,10 @@ def table(
     for name in columns:
         right = name.startswith(">")
         made.add_column(
-            Text(name.lstrip(">")), justify="right" if right else "left", overflow="fold"
+            Text(name.lstrip(">")),
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=right,
         )
     for row in rows:
         made.add_row(

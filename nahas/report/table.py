@@ -30,13 +30,13 @@ def designs_table(result: SearchResult, count: int) -> Table:
     from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("#", justify="right")
+    table.add_column("#", justify="right", no_wrap=True)
     table.add_column("network\naccelerator", overflow="fold")
-    table.add_column("accuracy\n%", justify="right")
+    table.add_column("accuracy\n%", justify="right", no_wrap=True)
     for metric, unit in UNITS.items():
         limit = result.targets.get(metric)
         ending = f"{unit} ≤ {limit:.3g}" if limit is not None else unit
-        table.add_column(f"{WORDS[metric]}\n{ending}", justify="right")
+        table.add_column(f"{WORDS[metric]}\n{ending}", justify="right", no_wrap=True)
     table.add_column("targets")
     for rank, of in enumerate(best_designs(result, count), 1):
         table.add_row(*_cells(str(rank), of, result.targets))

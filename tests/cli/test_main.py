@@ -56,7 +56,7 @@ def test_help_lists_every_command_with_a_sentence(nahas):
     assert ran.code == 0
     for command in COMMANDS:
         assert f"\n  {command} " in ran.out
-    assert "..." not in ran.out
+    assert "..." not in ran.out.partition("Commands:")[2]
 
 
 def test_help_imports_nothing_heavy():
