@@ -48,13 +48,11 @@ class Layer:
     parameters: int = 0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in ("name", "kind", "parameters"):
-                continue
+        for name in POSITIVE:
+            value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise LayerError(
-                    f"layer '{self.name}': {field.name} is {value!r}, "
+                    f"layer '{self.name}': {name} is {value!r}, "
                     "but it must be a whole number above 0"
                 )
 
@@ -93,3 +91,9 @@ class Layer:
     def row(self) -> LayerRow:
         """The layer as the kernels read it."""
         return LayerRow(*(int(getattr(self, name)) for name in LayerRow._fields))
+
+
+# Worked out once: a search makes thousands of layers, and asking each for its fields was slow.
+POSITIVE = tuple(
+    field.name for field in fields(Layer) if field.name not in ("name", "kind", "parameters")
+)

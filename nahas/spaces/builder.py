@@ -7,7 +7,7 @@ the same function as a Keras model. Neither can drift from the other.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from nahas.errors import NetworkError
@@ -99,8 +99,10 @@ class LayerBuilder:
         """What has been read."""
         return Network(name=self.name, layers=tuple(self.layers), inputs=tuple(self.inputs))
 
+    def _name(self, what: str) -> str:
+        return f"{len(self.layers)}_{what}"
+
     def _append(self, layer: Layer, sources: tuple[Feature, ...], channels: int) -> Feature:
-        layer = replace(layer, name=f"{len(self.layers)}_{layer.name}")
         self.layers.append(layer)
         self.inputs.append(tuple(source.source for source in sources))
         return Feature(len(self.layers) - 1, layer.p, layer.q, channels)
@@ -132,7 +134,7 @@ class LayerBuilder:
             )
         per_filter = kernel * kernel * x.channels // groups + (2 if normalize else 1)
         layer = Layer(
-            name=_conv_name(kernel, groups),
+            name=self._name(_conv_name(kernel, groups)),
             g=groups,
             k=filters // groups,
             c=x.channels // groups,
@@ -151,7 +153,7 @@ class LayerBuilder:
     def depthwise(self, x: Feature, *, kernel: int, stride: int = 1, dilation: int = 1) -> Feature:
         """Depthwise convolution with its normalisation."""
         layer = Layer(
-            name=f"depthwise_{kernel}x{kernel}",
+            name=self._name(f"depthwise_{kernel}x{kernel}"),
             g=x.channels,
             p=-(-x.height // stride),
             q=-(-x.width // stride),
@@ -172,14 +174,16 @@ class LayerBuilder:
                 f"network '{self.name}': a fully connected layer reads one position, "
                 f"but its input has {x.height} x {x.width}: pool first"
             )
-        layer = Layer(name="dense", k=units, c=x.channels, parameters=(x.channels + 1) * units)
+        layer = Layer(
+            name=self._name("dense"), k=units, c=x.channels, parameters=(x.channels + 1) * units
+        )
         return self._append(layer, (x,), units)
 
     def pool(self, x: Feature, *, kernel: int, stride: int, mode: str = "max") -> Feature:
         """Max or average pooling."""
         check_pool_mode(mode)
         layer = Layer(
-            name=f"{mode}_pool_{kernel}x{kernel}",
+            name=self._name(f"{mode}_pool_{kernel}x{kernel}"),
             kind=LayerKind.POOL,
             g=x.channels,
             p=-(-x.height // stride),
@@ -193,7 +197,9 @@ class LayerBuilder:
 
     def global_pool(self, x: Feature) -> Feature:
         """Average over all positions."""
-        layer = Layer(name="global_pool", kind=LayerKind.POOL, g=x.channels, r=x.height, s=x.width)
+        layer = Layer(
+            name=self._name("global_pool"), kind=LayerKind.POOL, g=x.channels, r=x.height, s=x.width
+        )
         return self._append(layer, (x,), x.channels)
 
     def add(self, x: Feature, y: Feature) -> Feature:
@@ -204,7 +210,12 @@ class LayerBuilder:
                 f"and {y.height} x {y.width} x {y.channels}"
             )
         layer = Layer(
-            name="add", kind=LayerKind.ADD, g=x.channels, p=x.height, q=x.width, operands=2
+            name=self._name("add"),
+            kind=LayerKind.ADD,
+            g=x.channels,
+            p=x.height,
+            q=x.width,
+            operands=2,
         )
         return self._append(layer, (x, y), x.channels)
 
@@ -216,14 +227,18 @@ class LayerBuilder:
                 f"{gate.channels} cannot scale {x.channels} channels: "
                 f"it must be 1 x 1 x {x.channels}"
             )
-        layer = Layer(name="scale", kind=LayerKind.SCALE, g=x.channels, p=x.height, q=x.width)
+        layer = Layer(
+            name=self._name("scale"), kind=LayerKind.SCALE, g=x.channels, p=x.height, q=x.width
+        )
         return self._append(layer, (x, gate), x.channels)
 
     def activation(self, x: Feature, name: str) -> Feature:
         """Nothing when the output path applies it, else a vector layer."""
         if name in FUSED_ACTIVATIONS:
             return x
-        layer = Layer(name=name, kind=LayerKind.ACTIVATION, g=x.channels, p=x.height, q=x.width)
+        layer = Layer(
+            name=self._name(name), kind=LayerKind.ACTIVATION, g=x.channels, p=x.height, q=x.width
+        )
         return self._append(layer, (x,), x.channels)
 
 
