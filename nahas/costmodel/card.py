@@ -13,14 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.costmodel.features import space_fingerprint
+from nahas.costmodel.samples import Simulate
 from nahas.energy import Tables, packaged_tables
 from nahas.errors import CostModelError
 from nahas.files import json_text, write_text
 from nahas.kernels._jit import kernel_fingerprint
 from nahas.spaces.joint import JointSpace
+from nahas.vocabulary import Objective
 
 SCHEMA_VERSION = 1
 """Version of the card; a reader refuses any other."""
+
+PROBES = 8
+"""Designs simulated to know a simulator again."""
 
 Errors = dict[str, dict[str, dict[str, float | None]]]
 """By split, by head: the measures of `train.errors_of`; None where one is not defined."""
@@ -28,19 +33,22 @@ Errors = dict[str, dict[str, dict[str, float | None]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Whose costs a model learned; a model serves only where all four are the same.
+    """Whose costs a model learned; a model serves only where all are the same.
 
     Attributes:
         space: name of the joint space.
         space_fingerprint: of its decisions and values.
         kernels_fingerprint: of the simulator's kernels that made the labels.
         tables_fingerprint: of the energy and area tables that made the labels.
+        probes_fingerprint: of the costs of a few fixed designs, nine digits each: whatever else
+            changes a cost, in the blocks of networks or the rules between layers, changes it.
     """
 
     space: str
     space_fingerprint: str
     kernels_fingerprint: str
     tables_fingerprint: str
+    probes_fingerprint: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,13 +92,17 @@ def weights_hash(weights: Iterable[NDArray[np.float32]]) -> str:
     return digest.hexdigest()
 
 
-def origin_here(joint: JointSpace, tables: Tables | None) -> Origin:
+def origin_here(joint: JointSpace, tables: Tables | None, simulate: Simulate) -> Origin:
     """The origin of what would be learned here and now."""
+    costs = simulate(joint.space.sample(PROBES, np.random.default_rng(0)))
+    numbers = np.concatenate([costs.latency_ms, costs.energy_mj, costs.area_mm2])
+    text = " ".join(f"{number:.9g}" for number in numbers)
     return Origin(
         space=joint.space.name,
         space_fingerprint=space_fingerprint(joint.space),
         kernels_fingerprint=kernel_fingerprint(),
         tables_fingerprint=(tables or packaged_tables()).fingerprint,
+        probes_fingerprint=hashlib.sha256(text.encode()).hexdigest()[:16],
     )
 
 
@@ -119,24 +131,26 @@ def read_card(path: Path) -> Card:
     names = {field.name for field in fields(Card)}
     if set(content) != names:
         raise CostModelError(f"{path}: keys missing or unknown: {sorted(names ^ set(content))}")
+    if content["objective"] not in {objective.name.lower() for objective in Objective}:
+        raise CostModelError(f"{path}:objective is unknown: '{content['objective']}'")
     try:
         return Card(**{**content, "origin": Origin(**content["origin"])})
     except TypeError as problem:
         raise CostModelError(f"{path}:origin is incomplete ({problem})") from problem
 
 
-def check_origin(card: Card, joint: JointSpace, tables: Tables | None, path: Path) -> None:
+def check_origin(card: Card, here: Origin, path: Path) -> None:
     """Refuse a card of another space, simulator or table.
 
     Raises:
         CostModelError: naming what differs, and what to do.
     """
-    here = origin_here(joint, tables)
     what = {
         "space": "space",
-        "space_fingerprint": f"version of space '{joint.space.name}'",
+        "space_fingerprint": f"version of space '{here.space}'",
         "kernels_fingerprint": "version of the simulator's kernels",
         "tables_fingerprint": "set of energy and area tables",
+        "probes_fingerprint": "simulator: the costs of fixed designs differ",
     }
     for field, name in what.items():
         theirs, ours = getattr(card.origin, field), getattr(here, field)

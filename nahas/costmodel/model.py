@@ -13,13 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.children.quiet import import_keras
-from nahas.costmodel.card import Card, card_path, check_origin, read_card, weights_hash, write_card
+from nahas.costmodel.card import (
+    Card,
+    card_path,
+    check_origin,
+    origin_here,
+    read_card,
+    weights_hash,
+    write_card,
+)
 from nahas.costmodel.features import features
+from nahas.costmodel.samples import Simulate, simulator
 from nahas.energy import Tables
 from nahas.errors import CostModelError
 from nahas.files import written_whole
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.space import ChoiceArray
+from nahas.vocabulary import Objective
 
 HEADS = ("log_latency_ms", "log_energy_mj", "log_area_mm2")
 """Outputs of the Keras model, natural logarithms."""
@@ -147,13 +157,19 @@ def predict_logs(keras_model: Any, inputs: NDArray[np.float32]) -> NDArray[np.fl
     return logs
 
 
-def load(path: str | Path, joint: JointSpace, tables: Tables | None = None) -> CostModel:
+def load(
+    path: str | Path,
+    joint: JointSpace,
+    tables: Tables | None = None,
+    simulate: Simulate | None = None,
+) -> CostModel:
     """Read a cost model with its card, for this space and simulator.
 
     Args:
         path: the .keras file; the card lies beside it.
         joint: the space whose designs are to be predicted.
         tables: energy and area tables in use; None is the packaged ones.
+        simulate: what labels choices; None is the simulator with these tables.
 
     Raises:
         CostModelError: when a file is missing or damaged, the two do not belong together, or
@@ -161,7 +177,8 @@ def load(path: str | Path, joint: JointSpace, tables: Tables | None = None) -> C
     """
     path = model_path(path)
     card = read_card(card_path(path))
-    check_origin(card, joint, tables, path)
+    simulate = simulate or simulator(joint, Objective[card.objective.upper()], tables)
+    check_origin(card, origin_here(joint, tables, simulate), path)
     keras_model = _read_keras(path)
     if weights_hash(keras_model.get_weights()) != card.weights_sha256:
         raise CostModelError(

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.cost import DesignCosts
+from nahas.energy import Tables
 from nahas.errors import CostModelError
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.space import ChoiceArray, Space
+from nahas.vocabulary import Objective
 
 BATCH = 512
 """Designs simulated at a time: enough for the kernels' threads, often enough for progress."""
@@ -50,6 +52,13 @@ class Split:
     train: NDArray[np.int64]
     random: NDArray[np.int64]
     hardware: NDArray[np.int64]
+
+
+def simulator(joint: JointSpace, objective: Objective, tables: Tables | None) -> Simulate:
+    """The simulator as a function of choices; `tables` of None are the packaged ones."""
+    from nahas.simulate import simulate_designs
+
+    return lambda choices: simulate_designs(*joint.designs(choices), objective, tables)
 
 
 def distinct(space: Space, count: int, rng: np.random.Generator) -> ChoiceArray:

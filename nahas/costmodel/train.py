@@ -13,7 +13,7 @@ from nahas.children.quiet import import_keras
 from nahas.costmodel.card import Card, Errors, origin_here, weights_hash
 from nahas.costmodel.features import FeatureArray, features
 from nahas.costmodel.model import HEADS, HIDDEN, CostModel, perceptron, predict_logs
-from nahas.costmodel.samples import Samples, Simulate, Split, distinct, label, split
+from nahas.costmodel.samples import Simulate, Split, distinct, label, simulator, split
 from nahas.energy import Tables
 from nahas.manifest import versions
 from nahas.spaces.joint import JointSpace
@@ -71,9 +71,10 @@ def train(
     """
     tell: Progress = progress or (lambda *_: None)
     draw, divide, order = np.random.SeedSequence(recipe.seed).spawn(3)
+    simulate = simulate or simulator(joint, recipe.objective, tables)
     samples = label(
         distinct(joint.space, recipe.samples, np.random.default_rng(draw)),
-        simulate or _simulator(joint, recipe.objective, tables),
+        simulate,
         lambda done: tell("simulating", done, recipe.samples),
     )
     inputs = features(joint, samples.choices)
@@ -89,7 +90,21 @@ def train(
     batches = Batches(inputs[parts.train], learned, recipe.batch, np.random.default_rng(order))
     _learn(keras_model, batches, learned.std(axis=0), recipe, tell)
     return CostModel(
-        joint, keras_model, _card(keras_model, joint, samples, inputs, parts, recipe, tables)
+        joint,
+        keras_model,
+        Card(
+            weights_sha256=weights_hash(keras_model.get_weights()),
+            origin=origin_here(joint, tables, simulate),
+            objective=recipe.objective.name.lower(),
+            seed=recipe.seed,
+            samples=samples.drawn,
+            feasible=len(samples.choices),
+            split_sizes={name: len(rows) for name, rows in vars(parts).items()},
+            hidden=list(recipe.hidden),
+            epochs=recipe.epochs,
+            errors=_held_out_errors(keras_model, inputs, samples.logs, parts),
+            versions=versions(),
+        ),
     )
 
 
@@ -142,12 +157,6 @@ def errors_of(predicted: NDArray[np.float64], true: NDArray[np.float64]) -> dict
     }
 
 
-def _simulator(joint: JointSpace, objective: Objective, tables: Tables | None) -> Simulate:
-    from nahas.simulate import simulate_designs
-
-    return lambda choices: simulate_designs(*joint.designs(choices), objective, tables)
-
-
 def _learn(
     keras_model: Any,
     batches: Batches,
@@ -174,32 +183,13 @@ def _learn(
         tell("learning", epoch + 1, recipe.epochs)
 
 
-def _card(
-    keras_model: Any,
-    joint: JointSpace,
-    samples: Samples,
-    inputs: FeatureArray,
-    parts: Split,
-    recipe: Recipe,
-    tables: Tables | None,
-) -> Card:
-    held_out = {"random": parts.random, "hardware": parts.hardware}
+def _held_out_errors(
+    keras_model: Any, inputs: FeatureArray, logs: NDArray[np.float64], parts: Split
+) -> Errors:
     errors: Errors = {}
-    for name, rows in held_out.items():
+    for name, rows in (("random", parts.random), ("hardware", parts.hardware)):
         predicted = predict_logs(keras_model, inputs[rows])
         errors[name] = {
-            head: errors_of(predicted[:, i], samples.logs[rows, i]) for i, head in enumerate(HEADS)
+            head: errors_of(predicted[:, i], logs[rows, i]) for i, head in enumerate(HEADS)
         }
-    return Card(
-        weights_sha256=weights_hash(keras_model.get_weights()),
-        origin=origin_here(joint, tables),
-        objective=recipe.objective.name.lower(),
-        seed=recipe.seed,
-        samples=samples.drawn,
-        feasible=len(samples.choices),
-        split_sizes={"train": len(parts.train), **{n: len(r) for n, r in held_out.items()}},
-        hidden=list(recipe.hidden),
-        epochs=recipe.epochs,
-        errors=errors,
-        versions=versions(),
-    )
+    return errors

@@ -38,7 +38,7 @@ def costs_by_formula(joint, objective, tables):
 
 @pytest.fixture
 def run(monkeypatch, tmp_path):
-    monkeypatch.setattr(training, "_simulator", costs_by_formula)
+    monkeypatch.setattr(training, "simulator", costs_by_formula)
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments):
@@ -53,7 +53,9 @@ def test_a_model_with_its_card_is_written_and_its_errors_are_printed(run, tmp_pa
     assert "200 of 200 designs can run" in done.stdout
     rows = [line.split()[:2] for line in done.stdout.splitlines() if "hardware" in line]
     assert rows == [["hardware", head] for head in ("latency", "energy", "area")]
-    model = load(tmp_path / "costmodel.keras", JointSpace(named("macro")))
+    joint = JointSpace(named("macro"))
+    simulate = costs_by_formula(joint, None, None)
+    model = load(tmp_path / "costmodel.keras", joint, simulate=simulate)
     assert model.card.samples == 200
     assert sorted(path.name for path in tmp_path.iterdir()) == ["costmodel.json", "costmodel.keras"]
 

@@ -8,9 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nahas.costmodel.features import features, space_fingerprint, width
-from nahas.costmodel.samples import BATCH, DATAPATH, distinct, label, split
+from nahas.costmodel.samples import BATCH, DATAPATH, distinct, label, simulator, split
 from nahas.errors import CostModelError, SpaceError
+from nahas.simulate import simulate_designs
+from nahas.spaces.joint import JointSpace
+from nahas.spaces.named import named
 from nahas.spaces.space import Decision, Space
+from nahas.vocabulary import Objective
 
 from .fake import fake_costs, tiny_joint
 
@@ -111,3 +115,13 @@ def test_a_space_is_known_by_name_decisions_and_values():
     }
     assert len(prints) == 3
     assert space_fingerprint(tiny_joint().space) == space_fingerprint(JOINT.space)
+
+
+def test_the_real_simulator_labels_real_designs():
+    joint = JointSpace(named("macro"))
+    choices = distinct(joint.space, 6, np.random.default_rng(0))
+    samples = label(choices, simulator(joint, Objective.LATENCY, None))
+    costs = simulate_designs(*joint.designs(samples.choices))
+    assert np.exp(samples.logs[:, 0]) == pytest.approx(costs.latency_ms)
+    assert np.exp(samples.logs[:, 1]) == pytest.approx(costs.energy_mj)
+    assert np.exp(samples.logs[:, 2]) == pytest.approx(costs.area_mm2)

@@ -10,7 +10,8 @@ import pytest
 
 from nahas.costmodel import card as cards
 from nahas.costmodel.card import card_path, read_card
-from nahas.costmodel.model import HEADS, check_output, load, perceptron, predict_logs
+from nahas.costmodel.model import HEADS, check_output, perceptron, predict_logs
+from nahas.costmodel.model import load as load_with_any_simulator
 from nahas.costmodel.samples import distinct
 from nahas.costmodel.train import Batches, Recipe, errors_of, train
 from nahas.energy import Tables, packaged_tables
@@ -23,6 +24,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 JOINT = tiny_joint()
 RECIPE = Recipe(samples=2500, epochs=40, batch=64, learning_rate=8e-3, hidden=(64, 64))
+
+
+def load(path, joint, tables=None):
+    return load_with_any_simulator(path, joint, tables, fake_costs(joint))
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +126,15 @@ def test_another_space_simulator_or_table_is_refused(saved, monkeypatch):
         load(saved, JOINT)
 
 
+def test_a_simulator_that_gives_other_costs_is_refused(saved):
+    def slower(choices):
+        costs = fake_costs(JOINT)(choices)
+        return replace(costs, latency_ms=costs.latency_ms * 1.001)
+
+    with pytest.raises(CostModelError, match=r"another simulator: the costs of fixed designs"):
+        load_with_any_simulator(saved, JOINT, None, slower)
+
+
 def test_a_model_that_the_card_does_not_describe_is_refused(trained, saved):
     content = json.loads(card_path(saved).read_text())
     card_path(saved).write_text(json.dumps(content | {"weights_sha256": "0"}))
@@ -166,6 +180,9 @@ def test_a_missing_card_and_an_incomplete_origin_are_refused(saved):
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {"origin": {"space": "x"}}))
     with pytest.raises(CostModelError, match=r":origin is incomplete"):
+        load(saved, JOINT)
+    path.write_text(json.dumps(content | {"objective": "speed"}))
+    with pytest.raises(CostModelError, match=r":objective is unknown: 'speed'"):
         load(saved, JOINT)
     path.unlink()
     with pytest.raises(CostModelError, match=r"model.json: cannot be read \(No such file"):
