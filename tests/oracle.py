@@ -38,6 +38,7 @@ class Walk:
         self.counts = np.zeros((3, 3, 3), np.int64)
         self.cycles = 0
         self.begun = [set() for _ in Level]  # (instance, output word)
+        self.largest = {}  # (level, tensor) -> box of the first tile
 
     def run(self) -> None:
         tiles = {
@@ -54,6 +55,7 @@ class Walk:
             self.compute(time)
         for held in tiles.values():
             held.finish()
+        self.largest = {key: held.first for key, held in tiles.items()}
 
     def indices(self, loops: list[int]) -> list[dict[int, int]]:
         """Every index vector of some loops, in the order of execution."""
@@ -117,6 +119,7 @@ class Tiles:
                 self.tile[loop.dim] *= loop.count
         self.held = [self.box(None)] * len(self.places)
         self.seen = [set() for _ in self.places]
+        self.first = self.box(dict.fromkeys(range(len(walk.loops)), 0))
 
     def box(self, index: dict[int, int] | None) -> tuple[tuple[int, int], ...]:
         """Start and length of the tile along every axis of the tensor, clipped to the layer."""
