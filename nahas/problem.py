@@ -50,6 +50,7 @@ class Search:
         time_limit_s: end of the search after the batch in flight; None is none.
         latency, energy, area: the targets.
         reward: preset of `reward.EXPONENTS`.
+        reward_p, reward_q: exponents instead of the preset's; None takes the preset's.
         baseline: the baseline accelerator, a preset's name or a file.
         objective: what the mapper minimises in every layer.
         tables: folder of the user's energy and area tables.
@@ -69,6 +70,8 @@ class Search:
     energy: str | float | None = None
     area: str | float | None = "1x"
     reward: str = "hard"
+    reward_p: float | None = None
+    reward_q: float | None = None
     baseline: str = "edge-baseline"
     objective: Objective = Objective.LATENCY
     tables: Path | None = None

@@ -183,6 +183,10 @@ def _reward(problem: Problem, search: Search) -> tuple[Reward, Design]:
         for name, limit in search.limits.items()
     ]
     reward = Reward.preset(search.reward, targets)
+    if search.reward_p is not None:
+        reward = replace(reward, p=search.reward_p)
+    if search.reward_q is not None:
+        reward = replace(reward, q=search.reward_q)
     measures = (problem.accuracy.accuracy(choices), costs)
     trial = rewarded(choices, measures, reward, first=-1)
     hardware = {
@@ -197,6 +201,7 @@ def _origin(problem: Problem, search: Search, reward: Reward, baseline: Design) 
         "controller": search.controller,
         "batch": search.batch,
         "reward": search.reward,
+        "reward_exponents": [reward.p, reward.q],
         "targets": {name: str(limit) for name, limit in search.limits.items()},
         "baseline": asdict(problem.baseline),
         "objective": search.objective.name.lower(),
