@@ -38,6 +38,9 @@ ROWS_AT_ONCE = 512
 """Rows predicted together: 512 x 4,100 covariances are 17 MB, which stays in the cache."""
 
 
+_SPACE = mnasnet.network_space().space
+
+
 def features(choices: ChoiceArray) -> Floats:
     """What the process sees of choices [B, 28]: [B, 61].
 
@@ -46,7 +49,7 @@ def features(choices: ChoiceArray) -> Floats:
     of the whole network the logarithms of multiply-accumulates, parameters, layers and the
     pixels by which its kernels widen the receptive field (4).
     """
-    cardinalities = mnasnet.network_space().space.cardinalities
+    cardinalities = _SPACE.cardinalities
     steps = [
         choices[:, column] >= value
         for column, cardinality in enumerate(cardinalities)
@@ -58,7 +61,7 @@ def features(choices: ChoiceArray) -> Floats:
 def _sizes(choices: ChoiceArray) -> Floats:
     """The 18 logarithms of sizes of choices [B, 28]."""
     stages = choices.reshape(len(choices), len(mnasnet.CHANNELS), 4)
-    decisions = mnasnet.network_space().space.decisions
+    decisions = _SPACE.decisions
     expansion = np.array(decisions[0].values)[stages[:, :, 0]].astype(np.float64)
     kernel = np.array(decisions[1].values)[stages[:, :, 1]].astype(np.float64)
     layers = stages[:, :, 2] + 1
@@ -129,9 +132,10 @@ class Surrogate:
         Raises:
             AccuracyError: when a choice lies outside the space.
         """
-        return self.offset + np.concatenate(
-            [near @ self.weights for near in self._covariances(choices)] or [np.empty(0)]
-        )
+        parts = [near @ self.weights for near in self._covariances(choices)]
+        # The last bits of a matrix product differ with the batch's size and between processors;
+        # a millionth of a percentage point means nothing and is the same everywhere.
+        return np.round(np.concatenate([np.empty(0), *parts]) + self.offset, 6)
 
     def deviation(self, choices: ChoiceArray) -> Floats:
         """Standard deviation of the prediction [B], in percentage points.
@@ -146,7 +150,8 @@ class Surrogate:
             self.amplitude**2 - ((near @ self._precision) * near).sum(axis=1)
             for near in self._covariances(choices)
         ]
-        return np.sqrt(np.maximum(np.concatenate(variances or [np.empty(0)]), 0.0))
+        variance: Floats = np.concatenate([np.empty(0), *variances])
+        return np.asarray(np.sqrt(np.maximum(variance, 0.0)), dtype=np.float64)
 
     def _covariances(self, choices: ChoiceArray) -> Iterator[Floats]:
         """Covariances [<= ROWS_AT_ONCE, N] with the support, part by part."""
@@ -173,7 +178,7 @@ class Surrogate:
 def check(choices: ChoiceArray) -> None:
     """Raise an AccuracyError unless `choices` are of the space `mnasnet`."""
     try:
-        mnasnet.network_space().space.check(choices)
+        _SPACE.check(choices)
     except SpaceError as problem:
         raise AccuracyError(f"the surrogate knows no such network: {problem}") from problem
 
@@ -240,7 +245,7 @@ def read_card(path: Path) -> dict[str, Any]:
 
 def schema() -> dict[str, list[Any]]:
     """The decisions of the space in their order, each with its values: what a choice indexes."""
-    return {d.name: list(d.values) for d in mnasnet.network_space().space.decisions}
+    return {d.name: list(d.values) for d in _SPACE.decisions}
 
 
 def _bytes(path: Path) -> bytes:

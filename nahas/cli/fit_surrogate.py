@@ -58,7 +58,7 @@ def fit_surrogate(out: Output, *, data: Path, output: Path, figure: Path | None,
 
         draw(surrogate, read_measurements(data), figure)
     out.show(
-        {"weights": output, "figure": figure, **card},
+        {"weights": output, "figure": figure, "card": card},
         _held_out(card),
         table(("what", ">value"), _facts(card)),
         f"weights: {output}, with their card beside them",
@@ -75,10 +75,18 @@ def _held_out(card: dict[str, Any]) -> Table:
 
 
 def _facts(card: dict[str, Any]) -> list[tuple[str, str]]:
-    where, seeds = card["range"], card["seeds"]
+    where, seeds, val = card["range"], card["seeds"], card["calibration"]["val"]
     facts = [
         ("networks in train, val, test", ", ".join(f"{n:,}" for n in card["sizes"].values())),
         ("fitted deviation of one measurement, pp", f"{card['noise_pp']:.3f}"),
+        (
+            "val within 1 and 2 deviations of the prediction",
+            f"{100 * val['within_1']:.1f} %, {100 * val['within_2']:.1f} %",
+        ),
+        (
+            "measured minus predicted, tenth of val predicted highest, pp",
+            f"{val['top_tenth_measured_minus_predicted_pp']:+.3f}",
+        ),
         (
             "measured, lowest to highest",
             f"{where['measured_lowest']:.2f} to {where['measured_highest']:.2f}",
