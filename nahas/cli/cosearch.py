@@ -23,7 +23,7 @@ from nahas.cli.options import (
 )
 from nahas.cli.output import Output, Ticker, table
 from nahas.cli.settings import settings_text
-from nahas.errors import StudyError
+from nahas.errors import StudyError, UsageError
 
 if TYPE_CHECKING:
     from nahas.strategies import Search, SearchResult
@@ -36,6 +36,9 @@ EXIT_INTERRUPTED = 130
 
 STUDY_FILE = "study.db"
 OPTIONS_FILE = "options.toml"
+
+TABLED_SPACE = "macro"
+"""The space whose networks have all been measured."""
 
 NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "best")
 """Options that say how to run, not what to search: a resumed search does not inherit them."""
@@ -183,7 +186,7 @@ def _search(options: dict[str, Any], study: Path | None) -> Search:
 
     return Search(
         space=options["space"],
-        table=options["table"],
+        table=_table(options),
         controller=options["controller"],
         seed=options["seed"],
         trials=options["trials"],
@@ -193,12 +196,31 @@ def _search(options: dict[str, Any], study: Path | None) -> Search:
         energy=limit("energy"),
         area=limit("area"),
         reward=options["reward"],
+        reward_p=options["reward_p"],
+        reward_q=options["reward_q"],
         baseline=options["baseline"],
         tables=options["tables"],
         study=study,
         resume=options["resume"],
         best=options["best"],
     )
+
+
+def _table(options: dict[str, Any]) -> Path | None:
+    """The table of measured accuracies, downloaded where it is asked for."""
+    given: str | None = options["table"]
+    if given is None:
+        return None
+    if options["space"] != TABLED_SPACE:
+        raise UsageError(
+            f"--table holds networks of space '{TABLED_SPACE}', but --space is "
+            f"'{options['space']}': add --space {TABLED_SPACE}, or leave --table out"
+        )
+    if given == "download":
+        from nahas.accuracy.table import download_table
+
+        return download_table()
+    return Path(given)
 
 
 def _prepare(folder: Path, options: dict[str, Any]) -> None:

@@ -16,11 +16,13 @@ import click
 
 from nahas.cli.cosearch import cosearch
 from nahas.cli.doctor import doctor
+from nahas.cli.fit_surrogate import fit_surrogate
 from nahas.cli.options import talk_options
 from nahas.cli.output import wants_colour
 from nahas.cli.report import report
 from nahas.cli.settings import did_you_mean
 from nahas.cli.simulate import simulate
+from nahas.cli.tile_bench import tile_bench
 from nahas.cli.train_costmodel import train_costmodel
 from nahas.cli.validate import validate
 from nahas.errors import NahasError
@@ -77,7 +79,16 @@ def nahas(**_: Any) -> None:
     """Search neural networks and the edge accelerator that runs them, together."""
 
 
-for _command in (cosearch, report, simulate, validate, train_costmodel, doctor):
+for _command in (
+    cosearch,
+    report,
+    simulate,
+    tile_bench,
+    validate,
+    train_costmodel,
+    fit_surrogate,
+    doctor,
+):
     nahas.add_command(_command)
 
 

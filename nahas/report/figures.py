@@ -62,12 +62,13 @@ def write_figures(result: SearchResult, folder: Path) -> list[Path]:
 def pareto_figure(result: SearchResult) -> Figure:
     """Accuracy against latency; colour is energy; grey is what misses a target.
 
-    The line is the front of what meets every target, the star the best design.
+    The line is the front of what meets every target, the star the best design, the diamond the
+    baseline design.
     """
     figure, axes = _canvas(result, heading(result))
     trials = result.trials
     runs = trials.feasible & np.isfinite(trials.accuracy)
-    missed, met = runs & ~trials.satisfied, runs & trials.satisfied
+    missed = runs & ~trials.satisfied
     axes.scatter(
         trials.latency_ms[missed],
         trials.accuracy[missed],
@@ -77,30 +78,55 @@ def pareto_figure(result: SearchResult) -> Figure:
         linewidths=0,
         label="misses a target",
     )
-    if met.any():
-        # The front's end lies under the target's line and the star: drawn last, above both.
-        shown = axes.scatter(
-            trials.latency_ms[met],
-            trials.accuracy[met],
-            s=16,
-            c=trials.energy_mj[met],
-            cmap="viridis_r",
-            linewidths=0,
-            zorder=3,
-            label="meets every target",
-        )
-        figure.colorbar(shown, ax=axes, label="energy, mJ", pad=0.015, aspect=30)
-        front = front_rows(trials)
-        axes.step(
-            trials.latency_ms[front],
-            trials.accuracy[front],
-            where="post",
-            color=INK,
-            linewidth=1.2,
-            zorder=4,
-            label="Pareto front",
-        )
+    if trials.satisfied.any():
+        _draw_met(figure, axes, result)
         _mark_best(axes, result)
+    _draw_baseline_and_target(axes, result)
+    _set_limits(axes, result)
+    axes.set_xlabel(f"latency, ms{_other_targets(result)}")
+    axes.set_ylabel("accuracy, %")
+    axes.legend(loc="lower right", fontsize=8.5)
+    return figure
+
+
+def _draw_met(figure: Figure, axes: Axes, result: SearchResult) -> None:
+    trials = result.trials
+    met = trials.satisfied
+    shown = axes.scatter(
+        trials.latency_ms[met],
+        trials.accuracy[met],
+        s=16,
+        c=trials.energy_mj[met],
+        cmap="viridis_r",
+        linewidths=0,
+        zorder=3,
+        label="meets every target",
+    )
+    figure.colorbar(shown, ax=axes, label="energy, mJ", pad=0.015, aspect=30)
+    front = front_rows(trials)
+    axes.step(
+        trials.latency_ms[front],
+        trials.accuracy[front],
+        where="post",
+        color=INK,
+        linewidth=1.2,
+        zorder=4,
+        label="Pareto front",
+    )
+
+
+def _draw_baseline_and_target(axes: Axes, result: SearchResult) -> None:
+    axes.plot(
+        result.baseline.latency_ms,
+        result.baseline.accuracy,
+        linestyle="none",
+        marker="D",
+        markersize=7,
+        markerfacecolor="white",
+        markeredgecolor=INK,
+        zorder=5,
+        label="baseline design",
+    )
     if "latency_ms" in result.targets:
         axes.axvline(
             result.targets["latency_ms"],
@@ -110,11 +136,6 @@ def pareto_figure(result: SearchResult) -> Figure:
             zorder=2,
             label=f"latency target, {result.targets['latency_ms']:.3g} ms",
         )
-    _set_limits(axes, result)
-    axes.set_xlabel(f"latency, ms{_other_targets(result)}")
-    axes.set_ylabel("accuracy, %")
-    axes.legend(loc="lower right", fontsize=8.5)
-    return figure
 
 
 def rewards_figure(result: SearchResult) -> Figure:
@@ -179,11 +200,15 @@ def _set_limits(axes: Axes, result: SearchResult) -> None:
     if not runs.any():
         return
     latency, accuracy = trials.latency_ms[runs], trials.accuracy[runs]
-    low, high = np.quantile(accuracy, SHOWN_QUANTILE), accuracy.max()
+    low, high = float(np.quantile(accuracy, SHOWN_QUANTILE)), float(accuracy.max())
+    if np.isfinite(result.baseline.accuracy):
+        low, high = min(low, result.baseline.accuracy), max(high, result.baseline.accuracy)
     room = max(high - low, 0.1) * 0.1
-    axes.set_ylim(float(low - room), float(high + 1.4 * room))
+    axes.set_ylim(low - room, high + 1.4 * room)
     right = float(np.quantile(latency, 1 - SHOWN_QUANTILE))
     right = max(right, result.targets.get("latency_ms", 0.0))
+    if np.isfinite(result.baseline.latency_ms):
+        right = max(right, result.baseline.latency_ms)
     left = float(latency.min())
     if right > 8 * left:
         axes.set_xscale("log")

@@ -50,7 +50,7 @@ def page_text(result: SearchResult) -> str:
     met = trials.energy_mj[trials.satisfied]
     energy = f"{met.min():.3g} mJ (light) to {met.max():.3g} mJ (dark)" if met.size else "in mJ"
     step = _step(len(trials))
-    thinned = f" Every {step}th trial is drawn, and the front whole." if step > 1 else ""
+    thinned = f" One trial in {step} is drawn, and the front whole." if step > 1 else ""
     template = Template((files("nahas.report") / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=escape(heading(result)),
@@ -99,6 +99,9 @@ def pareto_svg(result: SearchResult) -> str:
         fill = colour(float(trials.energy_mj[row]))
         plot.dot(*_point(result, row), "dot-met", _says(result, row), fill)
     plot.line([_point(result, row) for row in front.tolist()], "front", steps=True)
+    base = result.baseline
+    if np.isfinite(base.latency_ms) and plot.holds(base.latency_ms, base.accuracy):
+        plot.dot(base.latency_ms, base.accuracy, "baseline", f"baseline design: {base.network}")
     if target is not None:
         plot.limit(target, f"target {target:.3g} ms")
     for of in best_designs(result, 1):
