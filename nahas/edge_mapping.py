@@ -13,14 +13,22 @@ KEEP = (ALL, ALL, frozenset({Tensor.WEIGHTS, Tensor.OUTPUTS}))
 
 def edge_mapping(layer: Layer, row: MappingRow) -> Mapping:
     """The explicit mapping of `layer`, which `nahas.mapping.evaluate` counts."""
-    channels = [(Dim.G, row.dram_g), (Dim.K, row.dram_k), (Dim.C, row.dram_c)]
-    pixels = [(Dim.P, row.dram_p)]
+    channels: list[tuple[int, int]] = [
+        (Dim.G, row.dram_g),
+        (Dim.K, row.dram_k),
+        (Dim.C, row.dram_c),
+    ]
+    pixels: list[tuple[int, int]] = [(Dim.P, row.dram_p)]
     dram = channels + pixels if row.dram_channels_outer else pixels + channels
-    outputs = [(Dim.G, row.local_g), (Dim.K, row.local_k)]
-    reduction = [(Dim.C, row.local_c), (Dim.R, row.local_r), (Dim.S, row.local_s)]
-    positions = [(Dim.P, row.local_p), (Dim.Q, row.local_q)]
+    outputs: list[tuple[int, int]] = [(Dim.G, row.local_g), (Dim.K, row.local_k)]
+    reduction: list[tuple[int, int]] = [
+        (Dim.C, row.local_c),
+        (Dim.R, row.local_r),
+        (Dim.S, row.local_s),
+    ]
+    positions: list[tuple[int, int]] = [(Dim.P, row.local_p), (Dim.Q, row.local_q)]
     inside = positions + reduction if row.output_stationary else reduction + positions
-    slots = {
+    slots: dict[Slot, list[tuple[int, int]]] = {
         Slot.DRAM: dram,
         Slot.PE_ARRAY: [(row.pe_x_dim, row.pe_x_count), (row.pe_y_dim, row.pe_y_count)],
         Slot.LOCAL_MEMORY: outputs + inside,

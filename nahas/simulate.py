@@ -21,10 +21,10 @@ from nahas.edge_mapping import edge_mapping
 from nahas.energy import Tables, access_energies, area_mm2
 from nahas.errors import UsageError
 from nahas.hardware import Hardware
-from nahas.kernels.records import CostRow, CountsRow, HardwareRow, MappingRow
-from nahas.kernels.residency import reside, stays_of
-from nahas.kernels.search import hardware_row, layer_row, solve_pairs
-from nahas.kernels.vector import vector_cost
+from nahas.kernels.records import CostRow, CountsRow, HardwareRow, MappingRow, ResidencyRow
+from nahas.kernels.residency import settle_designs
+from nahas.kernels.search import solve_pairs
+from nahas.kernels.vector import solve_vectors
 from nahas.layers import Layer
 from nahas.mapping import Mapping
 from nahas.network import LayerTable, Network
@@ -215,28 +215,24 @@ def solve_designs(
     lengths = np.array([len(table.rows) for table in tables], np.int64)
     starts = np.concatenate([[0], np.cumsum(lengths)])
     rows = np.concatenate([table.rows for table in tables])
-    stays = np.zeros((len(rows), 3))
-    dram_words = np.zeros(len(rows))
-    for i, table in enumerate(tables):
-        hw = hardware_row(points[i])
-        pes = hw.pes_x * hw.pes_y
-        reserved = np.zeros((2, lengths[i]))
-        reside(table.output_words, table.last_use, pes * hw.local_memory_bytes, reserved)
-        here = slice(starts[i], starts[i + 1])
-        stays_of(table.operands, table.sizes, reserved, pes, stays[here], dram_words[here])
-    outcome = empty_outcome(starts, stays)
-    point_of = np.repeat(np.arange(len(tables)), lengths)
-    vector = np.flatnonzero(rows[:, 0] != LayerKind.CONVOLUTION)
-    mapped = np.flatnonzero(rows[:, 0] == LayerKind.CONVOLUTION)
-    pairs = np.stack([mapped, point_of[mapped]], axis=1)
-    found = empty_outcome(starts, stays[mapped])
+    flow = (
+        np.concatenate([table.operands for table in tables]),
+        np.concatenate([table.sizes for table in tables]),
+        np.concatenate([table.output_words for table in tables]),
+        np.concatenate([table.last_use for table in tables]),
+    )
+    outcome = empty_outcome(starts, np.empty((len(rows), len(ResidencyRow._fields))))
+    dram_words = np.empty(len(rows))
+    settle_designs(starts, flow, points, np.empty((2, len(rows))), outcome.stays, dram_words)
+    pairs = np.stack([np.arange(len(rows)), np.repeat(np.arange(len(tables)), lengths)], axis=1)
+    is_mapped = rows[:, 0] == LayerKind.CONVOLUTION
+    vectors, mapped = pairs[~is_mapped], pairs[is_mapped]
+    solve_vectors(rows, points, vectors, outcome.stays, dram_words, outcome.costs)
+    found = empty_outcome(starts, outcome.stays[is_mapped])
     kept = (found.costs, found.mappings, found.counts, found.candidates)
-    solve_pairs(rows, points, pairs, found.stays, int(objective), kept)
-    outcome.costs[mapped], outcome.mappings[mapped] = found.costs, found.mappings
-    outcome.counts[mapped], outcome.candidates[mapped] = found.counts, found.candidates
-    for i in vector:
-        hw = hardware_row(points[point_of[i]])
-        outcome.costs[i] = vector_cost(layer_row(rows[i]), hw, dram_words[i], stays[i, 1])
+    solve_pairs(rows, points, mapped, found.stays, int(objective), kept)
+    for name in ("costs", "mappings", "counts", "candidates"):
+        getattr(outcome, name)[is_mapped] = getattr(found, name)
     return outcome
 
 
@@ -307,7 +303,9 @@ def total_cycles(outcome: Outcome, waiting: NDArray[np.float64]) -> NDArray[np.f
     io = outcome.column("io_cycles").copy()
     np.subtract.at(io, outcome.starts[:-1], waiting[0])
     np.subtract.at(io, outcome.starts[1:] - 1, waiting[1])
-    return np.add.reduceat(np.maximum(on_chip, io), outcome.starts[:-1]) + waiting.sum(axis=0)
+    layers = np.add.reduceat(np.maximum(on_chip, io), outcome.starts[:-1])
+    cycles: NDArray[np.float64] = layers + waiting.sum(axis=0)
+    return cycles
 
 
 def simulate(

@@ -11,8 +11,9 @@ from numpy import ceil
 from nahas.kernels._jit import kernel
 from nahas.kernels.records import CostRow, CountsRow, HardwareRow, LayerRow, ResidencyRow
 from nahas.kernels.tilings import PARTIAL_SUM_BYTES, Placement, Split, extent, local_tile_bytes
+from nahas.vocabulary import Bound
 
-COMPUTE, LOCAL_MEMORY, IO = 0.0, 1.0, 2.0  # the values of vocabulary.Bound
+COMPUTE, LOCAL_MEMORY, IO = float(Bound.COMPUTE), float(Bound.LOCAL_MEMORY), float(Bound.IO)
 
 
 @kernel(inline=True)
@@ -62,15 +63,12 @@ def input_rows(layer: LayerRow, p: Split, sliding: bool) -> float:
         or p.dram == 1.0
         or shift >= extent(p.reach, layer.stride_p, layer.r, layer.dilation_r)
     ):
-        return layer.p * layer.stride_p + ceil(layer.p / p.reach) * halo
+        return float(layer.p * layer.stride_p + ceil(layer.p / p.reach) * halo)
     first = min(float(layer.p), p.pes * p.reach)
     rest = layer.p - first
     late = ceil(layer.p / p.reach) - p.pes
-    return (
-        (first + rest) * layer.stride_p
-        + p.pes * halo
-        + late * layer.stride_p * p.reach * (p.pes - 1.0)
-    )
+    again = float(late * layer.stride_p * p.reach * (p.pes - 1.0))
+    return (first + rest) * layer.stride_p + p.pes * halo + again
 
 
 @kernel(inline=True)

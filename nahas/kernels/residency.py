@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.kernels._jit import kernel
+from nahas.kernels.rows import hardware_row
 
 Array = NDArray[Any]
 
@@ -73,3 +74,29 @@ def stays_of(
             dram_words[i] += sizes[i, j]
         out[i, 1] = stays[i]
         out[i, 2] = np.ceil(held[i] / pes)
+
+
+@kernel()
+def settle_designs(
+    starts: Array, layers: tuple[Array, Array, Array, Array], points: Array, reserved: Array,
+    stays: Array, dram_words: Array,
+) -> None:  # fmt: skip
+    """`reside` and `stays_of` for B designs whose layers stand one after the other; N in all.
+
+    Args:
+        starts: [B + 1] int64, where each design's layers start.
+        layers: operands [N, 2], sizes [N, 2], output words [N] and last use [N] of all
+            layers; indices of layers count within their design.
+        points: [B, 18] float64, records.HARDWARE.
+        reserved: [2, N] float64, scratch.
+        stays: [N, 3] float64, written.
+        dram_words: [N] float64, written.
+    """
+    operands, sizes, output_words, last_use = layers
+    for i in range(points.shape[0]):
+        hw = hardware_row(points[i])
+        pes = hw.pes_x * hw.pes_y
+        a, b = starts[i], starts[i + 1]
+        held = reserved[:, a:b]
+        reside(output_words[a:b], last_use[a:b], pes * hw.local_memory_bytes, held)
+        stays_of(operands[a:b], sizes[a:b], held, pes, stays[a:b], dram_words[a:b])

@@ -1,15 +1,15 @@
 """The best mapping of many layer/accelerator pairs on the edge template.
 
-The mapspace (docs/mapspace.md): every assignment of a dim of more than one block to PE x,
-PE y (G, K, P, Q) and lanes (those and C), times the DRAM tilings and loop orders of
-`tilings_of`, times weight- or output-stationary loops in local memory. The search costs
-every member or skips it by a bound that no member below it can beat, so the result is the
-optimum of that space; ties fall to the other figure, then to the first in written order.
+The mapspace (docs/mapspace.md; `nahas.mapspace` enumerates it): every assignment of dims to
+PE x and PE y (G, K, P, Q) and lanes (G, K, C, Q), times the DRAM tilings of `tiled`, times
+weight- or output-stationary loops in local memory. The search costs every member or skips it
+by a bound that it cannot beat, so the result is the optimum of that space; ties fall to the
+other figure, then to the first in written order.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numba import prange
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from nahas.kernels._jit import kernel
 from nahas.kernels.edge import cost, count, first_and_last_tile
+from nahas.kernels.nest import constant
 from nahas.kernels.records import (
     CostRow,
     CountsRow,
@@ -26,6 +27,7 @@ from nahas.kernels.records import (
     MappingRow,
     ResidencyRow,
 )
+from nahas.kernels.rows import hardware_row, layer_row
 from nahas.kernels.tilings import (
     PARTIAL_SUM_BYTES,
     Axes,
@@ -45,12 +47,15 @@ from nahas.kernels.tilings import (
     place,
     whole,
 )
+from nahas.vocabulary import Objective, Reason
 
 RecordArray = NDArray[Any]
 
-LATENCY, ENERGY, EDP = 0, 1, 2  # the values of vocabulary.Objective
-REGISTER_FILE, LOCAL_MEMORY = 1.0, 2.0  # the values of vocabulary.Reason
-MOST_ASSIGNMENTS = 4 * 4 * 5
+LATENCY, ENERGY = constant(Objective.LATENCY), constant(Objective.ENERGY)
+REGISTER_FILE, LOCAL_MEMORY = float(Reason.REGISTER_FILE), float(Reason.LOCAL_MEMORY)
+OUTSIDE = cast(bool, np.bool_(True))
+"""DRAM loops over channels stand outside that of P. Not a literal, as `constant`."""
+MOST_ASSIGNMENTS = 4 * 4 * 4
 BLOCK = 32  # pairs that share one scratch: enough to hide its allocation, few enough to balance
 
 
@@ -92,11 +97,12 @@ def assignments(layer: LayerRow, hw: HardwareRow, blocks: Blocks, menu: RecordAr
     """Write every spatial assignment to `menu` [MOST_ASSIGNMENTS, 3]; return how many.
 
     Only a dim of more than one block can be spread; where there is none, K stands in. Where
-    both PE axes are equally long, swapping them changes nothing, so one order is kept.
+    both PE axes are equally long, swapping them changes nothing, so one order is kept. Lanes
+    do not spread P: where they could, Q serves as well.
     """
-    outer = (blocks.g > 1.0) or (layer.p > 1) or (layer.q > 1)
-    g, k, c = blocks.g > 1.0, blocks.k > 1.0 or not outer, blocks.c > 1.0
-    k_lane = blocks.k > 1.0 or not (outer or c)
+    g, c = blocks.g > 1.0, blocks.c > 1.0
+    k = blocks.k > 1.0 or not (g or layer.p > 1 or layer.q > 1)
+    k_lane = blocks.k > 1.0 or not (g or c or layer.q > 1)
     size = 0
     for x in (G, K, P, Q):
         if not may_spread(x, layer, g, k, c):
@@ -104,7 +110,7 @@ def assignments(layer: LayerRow, hw: HardwareRow, blocks: Blocks, menu: RecordAr
         for y in (G, K, P, Q):
             if (hw.pes_x == hw.pes_y and y > x) or not may_spread(y, layer, g, k, c):
                 continue
-            for lane in (G, K, C, P, Q):
+            for lane in (G, K, C, Q):
                 if may_spread(lane, layer, g, k_lane, c):
                     menu[size, 0], menu[size, 1], menu[size, 2] = x, y, lane
                     size += 1
@@ -208,8 +214,8 @@ def tiled(
         wish = first_fit(layer, hw, blocks, reserved, axes, dim, start)
         if wish.p > 0.0:
             single = True
-            row = costed(layer, hw, blocks, stay, axes, wish, True)
-            best = better(best, row, axes, wish, True, objective)
+            row = costed(layer, hw, blocks, stay, axes, wish, OUTSIDE)
+            best = better(best, row, axes, wish, OUTSIDE, objective)
     channels = 2.0
     while not single and channels <= blocks_along(layer, blocks, channel):
         start = wish_of(channel, channels, 1.0, output_stationary)
@@ -239,8 +245,8 @@ def explore(
         wish = along(P, 1.0, output_stationary)
         at = place(layer, hw, blocks, axes, wish)
         if fits(layer, hw, stay.reserved_bytes, at):
-            counts = count(layer, at, True)
-            best = better(best, cost(counts, hw, stay), axes, wish, True, objective)
+            counts = count(layer, at, OUTSIDE)
+            best = better(best, cost(counts, hw, stay), axes, wish, OUTSIDE, objective)
             evicts = counts.local_output_reads > 0.0
         else:
             best = tiled(layer, hw, stay, best, objective, axes, output_stationary)
@@ -297,7 +303,7 @@ def bound(
     """
     at = ideal(layer, hw, blocks, axes)
     weights, inputs, outputs = local_tile_bytes(layer, at)
-    counts = count(layer, at, True)
+    counts = count(layer, at, OUTSIDE)
     room = hw.local_memory_bytes - stay.reserved_bytes
     whole_fits = weights + inputs + PARTIAL_SUM_BYTES * outputs <= room
     if not whole_fits:
@@ -331,7 +337,7 @@ def search(
     candidates is better than the best so far.
     """
     size = assignments(layer, hw, blocks, menu)
-    best = Found(np.inf, np.inf, Axes(K, K, K), along(P, 1.0, False), True, 0)
+    best = Found(np.inf, np.inf, Axes(K, K, K), along(P, 1.0, False), OUTSIDE, 0)
     for i in range(size):
         axes = Axes(menu[i, 0], menu[i, 1], menu[i, 2])
         if objective == LATENCY and fewest_cycles(layer, hw, blocks, axes) > best.first:
@@ -339,7 +345,7 @@ def search(
         row, attained = bound(layer, hw, blocks, stay, axes)
         first, second = rank(row.cycles, row.energy_pj, objective)
         if attained:
-            best = better(best, row, axes, along(P, 1.0, False), True, objective)
+            best = better(best, row, axes, along(P, 1.0, False), OUTSIDE, objective)
         elif first < best.first or (first == best.first and second < best.second):
             best = explore(layer, hw, blocks, stay, best, objective, axes)
     return best
@@ -405,24 +411,6 @@ def solve(
         row.weight_bytes, row.input_bytes, row.output_bytes, first, last, row.bound, reason,
     )  # fmt: skip
     return final, mapping_row(layer, hw, best.axes, at, best.channels_outer), counts, best.costed
-
-
-@kernel(inline=True)
-def layer_row(row: RecordArray) -> LayerRow:
-    """A row of the layer table, by name."""
-    return LayerRow(
-        row[0], row[1], row[2], row[3], row[4], row[5], row[6],
-        row[7], row[8], row[9], row[10], row[11], row[12], row[13],
-    )  # fmt: skip
-
-
-@kernel(inline=True)
-def hardware_row(row: RecordArray) -> HardwareRow:
-    """A row of the hardware table, by name."""
-    return HardwareRow(
-        row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8],
-        row[9], row[10], row[11], row[12], row[13], row[14], row[15], row[16], row[17],
-    )  # fmt: skip
 
 
 @kernel(parallel=True)

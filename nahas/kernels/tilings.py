@@ -11,9 +11,11 @@ from typing import NamedTuple
 from numpy import ceil
 
 from nahas.kernels._jit import kernel
+from nahas.kernels.nest import constant
 from nahas.kernels.records import HardwareRow, LayerRow
+from nahas.vocabulary import Dim
 
-G, K, C, P, Q = 1, 2, 3, 4, 5  # the values of vocabulary.Dim, as constants for Numba
+G, K, C, P, Q = (constant(dim) for dim in (Dim.G, Dim.K, Dim.C, Dim.P, Dim.Q))
 
 PARTIAL_SUM_BYTES = 4.0
 """Outputs are summed in 32 bits and leave as 8 (paper notes, section 11.12)."""

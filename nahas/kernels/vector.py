@@ -11,6 +11,7 @@ from numpy import ceil
 from nahas.kernels._jit import kernel
 from nahas.kernels.edge import COMPUTE, IO, LOCAL_MEMORY
 from nahas.kernels.records import CostRow, HardwareRow, LayerRow
+from nahas.kernels.rows import RecordArray, hardware_row, layer_row
 
 
 @kernel()
@@ -48,3 +49,26 @@ def vector_cost(
         compute + local + dram + leakage, compute, 0.0, local, dram, leakage,
         0.0, dram_input_words, output_bytes, dram_input_words, output_bytes, bound, 0.0,
     )  # fmt: skip
+
+
+@kernel()
+def solve_vectors(
+    layers: RecordArray, hardware: RecordArray, pairs: RecordArray, stays: RecordArray,
+    dram_words: RecordArray, costs: RecordArray,
+) -> None:  # fmt: skip
+    """Cost every pair of a vector layer and an accelerator; the arrays are the search's.
+
+    Args:
+        layers: [L, 14] int64, records.LAYER.
+        hardware: [H, 18] float64, records.HARDWARE.
+        pairs: [N, 2] int64, the rows of both to combine.
+        stays: [L, 3] float64, records.RESIDENCY of each layer.
+        dram_words: [L] float64, words of each layer's operands that come from DRAM.
+        costs: [L, 17] float64, written where a pair names the layer.
+    """
+    for i in range(pairs.shape[0]):
+        layer = pairs[i, 0]
+        hw = hardware_row(hardware[pairs[i, 1]])
+        row = vector_cost(layer_row(layers[layer]), hw, dram_words[layer], stays[layer, 1])
+        for j in range(len(row)):
+            costs[layer, j] = row[j]

@@ -1,0 +1,157 @@
+"""The mapspace of the edge template, enumerated one by one: the slow twin of the search.
+
+It names every candidate as an explicit mapping and costs it by `nahas.mapping.evaluate`, so
+that neither the pruning nor the closed forms of `kernels.search` are believed unseen.
+[docs/mapspace.md]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from nahas.edge_mapping import edge_mapping
+from nahas.kernels.edge import cost
+from nahas.kernels.records import (
+    CostRow,
+    CountsRow,
+    HardwareRow,
+    LayerRow,
+    MappingRow,
+    ResidencyRow,
+)
+from nahas.kernels.search import mapping_row, next_count
+from nahas.kernels.tilings import Axes, Placement, Wish, blocks_of, fits, is_partial, place
+from nahas.layers import Layer
+from nahas.mapping import evaluate
+from nahas.vocabulary import Access, Dim, Level, Tensor
+
+Placed = Callable[[Wish], Placement | None]
+"""The placement of a wish where it fits."""
+
+
+def candidates(layer: LayerRow, hw: HardwareRow, stay: ResidencyRow) -> Iterator[MappingRow]:
+    """Every member of the mapspace of a pair that fits, in the search's order of axes."""
+    blocks = blocks_of(layer, hw)
+    sizes = {
+        Dim.G: blocks.g,
+        Dim.K: blocks.k,
+        Dim.C: blocks.c,
+        Dim.P: float(layer.p),
+        Dim.Q: float(layer.q),
+    }
+    pes = [dim for dim in (Dim.G, Dim.K, Dim.P, Dim.Q) if sizes[dim] > 1] or [Dim.K]
+    lanes = [dim for dim in (Dim.G, Dim.K, Dim.C, Dim.Q) if sizes[dim] > 1] or [Dim.K]
+    for x in pes:
+        for y in pes:
+            if hw.pes_x == hw.pes_y and y > x:
+                continue
+            for lane in lanes:
+                axes = Axes(int(x), int(y), int(lane))
+
+                def placed(wish: Wish, axes: Axes = axes) -> Placement | None:
+                    at = place(layer, hw, blocks, axes, wish)
+                    return at if fits(layer, hw, stay.reserved_bytes, at) else None
+
+                for at, channels_outer in _tilings(layer, sizes, placed):
+                    yield mapping_row(layer, hw, axes, at, channels_outer)
+
+
+def _tilings(
+    layer: LayerRow, sizes: dict[Dim, float], placed: Placed
+) -> Iterator[tuple[Placement, bool]]:
+    """Placements of one assignment, and whether DRAM loops over channels outside P.
+
+    Output-stationary loops only where weight-stationary ones would spill partial sums.
+    """
+    for output_stationary in (False, True):
+        whole = placed(Wish(1.0, 1.0, 1.0, 1.0, output_stationary))
+        if whole is not None:
+            yield whole, True
+            if not is_partial(whole):
+                return
+            continue
+        once = list(_cut_once(layer, sizes, placed, output_stationary))
+        yield from ((at, True) for at in once)
+        if not once:
+            for at in _cut_twice(layer, sizes, placed, output_stationary):
+                yield at, True
+                yield at, False
+
+
+def _cut_once(
+    layer: LayerRow, sizes: dict[Dim, float], placed: Placed, output_stationary: bool
+) -> Iterator[Placement]:
+    """For channels, reduction and P alone: the fewest tiles, in the search's steps, that fit."""
+    for dim in (Dim.G if layer.g > 1 else Dim.K, Dim.C, Dim.P):
+        wishes = (_wish({dim: tiles}, output_stationary) for tiles in _tile_counts(sizes[dim]))
+        yield from _first(wishes, placed)
+
+
+def _cut_twice(
+    layer: LayerRow, sizes: dict[Dim, float], placed: Placed, output_stationary: bool
+) -> Iterator[Placement]:
+    """For every power of two of channel tiles: the fewest tiles of P that then fit."""
+    channel = Dim.G if layer.g > 1 else Dim.K
+    tiles = 2.0
+    while tiles <= sizes[channel]:
+        cut = {channel: tiles}
+        wishes = (
+            _wish({**cut, Dim.P: rows}, output_stationary) for rows in _tile_counts(sizes[Dim.P])
+        )
+        yield from _first(wishes, placed)
+        tiles *= 2.0
+
+
+def _wish(tiles: dict[Dim, float], output_stationary: bool) -> Wish:
+    g, k, c, p = (tiles.get(dim, 1.0) for dim in (Dim.G, Dim.K, Dim.C, Dim.P))
+    return Wish(g, k, c, p, output_stationary)
+
+
+def _tile_counts(most: float) -> Iterator[float]:
+    tiles = 2.0
+    while tiles <= most:
+        yield tiles
+        tiles = next_count(tiles)
+
+
+def _first(wishes: Iterator[Wish], placed: Placed) -> list[Placement]:
+    for wish in wishes:
+        at = placed(wish)
+        if at is not None:
+            return [at]
+    return []
+
+
+def evaluated_counts(layer: Layer, row: MappingRow) -> CountsRow:
+    """What an explicit mapping of the edge template moves, by the evaluated loop nest."""
+    counted = evaluate(layer, edge_mapping(layer, row))
+    weights, inputs, outputs = Tensor
+    reads, fills, updates = Access
+
+    def words(level: Level, tensor: Tensor, access: Access) -> float:
+        return float(counted.of(level, tensor, access))
+
+    registers, local = Level.REGISTER_FILE, Level.LOCAL_MEMORY
+    return CountsRow(
+        compute_cycles=float(counted.compute_cycles),
+        pes=float(counted.instances[local]),
+        macs=words(registers, weights, reads),
+        register_weight_fills=words(registers, weights, fills),
+        register_output_updates=words(registers, outputs, updates),
+        register_output_reads=words(registers, outputs, reads),
+        register_output_fills=words(registers, outputs, fills),
+        local_weight_fills=words(local, weights, fills),
+        local_weight_reads=words(local, weights, reads),
+        local_input_fills=words(local, inputs, fills),
+        local_input_reads=words(local, inputs, reads),
+        local_output_updates=words(local, outputs, updates),
+        local_output_reads=words(local, outputs, reads),
+        dram_weight_reads=words(Level.DRAM, weights, reads),
+        dram_input_reads=words(Level.DRAM, inputs, reads),
+        dram_output_updates=words(Level.DRAM, outputs, updates),
+    )
+
+
+def evaluated_cost(layer: Layer, hw: HardwareRow, stay: ResidencyRow, row: MappingRow) -> CostRow:
+    """Cost of an explicit mapping of the edge template, by the evaluated loop nest."""
+    return cost(evaluated_counts(layer, row), hw, stay)
