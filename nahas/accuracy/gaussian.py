@@ -71,6 +71,7 @@ def loss(logs: Floats, features: Floats, targets: Floats) -> tuple[float, Floats
         The loss without its constant, and its gradient [2 + F].
     """
     from scipy.linalg import cho_factor, cho_solve
+    from scipy.linalg.lapack import dpotri
 
     count = len(targets)
     amplitude, noise = np.exp(logs[:2])
@@ -81,8 +82,10 @@ def loss(logs: Floats, features: Floats, targets: Floats) -> tuple[float, Floats
     factor = cho_factor(noisy, lower=True, overwrite_a=True)
     weights = cho_solve(factor, targets)
     value = 0.5 * targets @ weights + np.log(np.diag(factor[0])).sum()
-    # d loss / d K, element by element
-    slope = cho_solve(factor, np.eye(count), overwrite_b=True)
+    # d loss / d K, element by element. potri inverts from the factor in a third of the
+    # operations of a solve, and fills the lower triangle alone.
+    slope, _ = dpotri(factor[0], lower=1, overwrite_c=1)
+    slope = np.tril(slope) + np.tril(slope, -1).T
     slope -= np.outer(weights, weights)
     slope *= 0.5
     gradient = np.empty_like(logs)
