@@ -8,17 +8,17 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, entry_points, requires
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Any
 
 import nahas
+from nahas import plugins
 from nahas.manifest import cpu_name, installed_version, usable_cores, versions
 
 REQUIRED = ("numba", "numpy", "scipy", "click", "rich", "matplotlib", "pyyaml")
 FOR_SEARCH = ("tensorflow", "keras")
 SIMD_FEATURES = ("sse4.2", "avx", "avx2", "fma", "avx512f", "avx512vnni", "neon", "dotprod", "sve")
-PLUGIN_GROUPS = ("nahas.controllers", "nahas.accuracy", "nahas.energy_tables", "nahas.trackers")
 GPU_SECONDS = 120.0
 """How long TensorFlow may take to name its GPUs; a cold import takes 20 s."""
 
@@ -91,7 +91,7 @@ def diagnose(*, ask_for_gpus: bool = True) -> Diagnosis:
         cache=cache,
         gpus=gpus,
         extras=_extras(),
-        plugins={g: sorted(e.name for e in entry_points(group=g)) for g in PLUGIN_GROUPS},
+        plugins={group: list(plugins.names(group)) for group in plugins.GROUPS},
         notes=notes,
         problems=problems,
     )

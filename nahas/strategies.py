@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from nahas import plugins
 from nahas.controllers.base import Controller, State
 from nahas.controllers.ppo import Ppo, PpoHyperparameters
 from nahas.controllers.random import Random
 from nahas.cosearch import Measurer, Run, Stop, cosearch, interrupts, rewarded
+from nahas.datafiles import nearest
 from nahas.designs import Design, best_rows, described, design
 from nahas.errors import UsageError
 from nahas.manifest import versions
@@ -82,6 +84,11 @@ def searched(
 ) -> SearchResult:
     """Search a problem: what `joint` does, for designs measured in any way."""
     begun = time.monotonic()
+    if search.controller not in (known := (*CONTROLLERS, *plugins.names(plugins.CONTROLLERS))):
+        raise UsageError(
+            f"there is no controller '{search.controller}': allowed are "
+            f"{', '.join(known)}{nearest(search.controller, known)}"
+        )
     run = Run(trials=search.trials, batch=search.batch, time_limit_s=search.time_limit_s)
     reward, baseline = _reward(problem, search)
     origin = _origin(problem, search, reward, baseline)
@@ -168,9 +175,9 @@ def _controller(search: Search, joint_space: JointSpace) -> Controller:
         return Random(joint_space.space, rng)
     if search.controller == "ppo":
         return Ppo(joint_space.space, rng, applicable=joint_space.applicable)
-    raise UsageError(
-        f"there is no controller '{search.controller}': allowed are {', '.join(CONTROLLERS)}"
-    )
+    make = plugins.plugin(plugins.CONTROLLERS, search.controller)
+    made: Controller = make(joint_space.space, rng, joint_space.applicable)
+    return made
 
 
 def _reward(problem: Problem, search: Search) -> tuple[Reward, Design]:

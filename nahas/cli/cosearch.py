@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from nahas.strategies import Search, SearchResult
     from nahas.study.trials import Trials
 
+    Watcher = Callable[[Trials], None]
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 EXIT_NOTHING_FEASIBLE = 3
@@ -40,7 +42,7 @@ OPTIONS_FILE = "options.toml"
 TABLED_SPACE = "macro"
 """The space whose networks have all been measured."""
 
-NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "best")
+NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "best", "trackers")
 """Options that say how to run, not what to search: a resumed search does not inherit them."""
 
 
@@ -82,7 +84,10 @@ def search_options(function: F) -> F:
             "--reward-q", type=float, help="Exponent where it is missed, instead of --reward's."
         ),
         click.option(
-            "--controller", default="ppo", show_default=True, help="Who proposes: ppo or random."
+            "--controller",
+            default="ppo",
+            show_default=True,
+            help="Who proposes: ppo, random, or a plug-in.",
         ),
         click.option(
             "--batch",
@@ -133,6 +138,9 @@ def _target(metric: str, unit: str, default: str) -> Callable[[F], F]:
 )
 @click.option("--resume", is_flag=True, help="Continue the study in the run folder.")
 @click.option("--force", is_flag=True, help="Replace the study in the run folder.")
+@click.option(
+    "--tracker", "trackers", metavar="NAME", multiple=True, help="Tell a plug-in of every batch."
+)
 @click.option("--dry-run", is_flag=True, help="Print sizes, time and memory, and search nothing.")
 @click.option(
     "--best",
@@ -167,10 +175,18 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
     started = time.monotonic()
     out.say(f"searching with seed {search.seed} into {folder}")
     with _terminated_like_interrupted(), out.progress("searching", search.trials) as progress:
-        from nahas.strategies import joint
-
-        result = joint(search, _Watch(progress))
+        result = _searched(search, [_Watch(progress), *_trackers(search, options["trackers"])])
     return _finish(out, result, folder, options, time.monotonic() - started)
+
+
+def _searched(search: Search, watchers: list[Watcher]) -> SearchResult:
+    from nahas.strategies import joint
+
+    def tell(trials: Trials) -> None:
+        for watch in watchers:
+            watch(trials)
+
+    return joint(search, tell)
 
 
 def _folder(options: dict[str, Any]) -> Path:
@@ -244,6 +260,12 @@ def _prepare(folder: Path, options: dict[str, Any]) -> None:
         lock.release()
     kept = {name: value for name, value in options.items() if name not in NOT_KEPT}
     write_text(folder / OPTIONS_FILE, settings_text("cosearch", kept))
+
+
+def _trackers(search: Search, names: Iterable[str]) -> list[Watcher]:
+    from nahas import plugins
+
+    return [plugins.plugin(plugins.TRACKERS, name)(search) for name in names]
 
 
 class _Watch:

@@ -174,9 +174,23 @@ def tables_option(function: F) -> F:
     """`--tables`, the user's energy and area numbers."""
     return click.option(
         "--tables",
-        type=click.Path(exists=True, path_type=Path),
-        help="Your own energy and area tables, instead of those that come with nahas.",
+        metavar="FOLDER|NAME",
+        type=tables_from,
+        help="Your own energy and area tables, or a plug-in's, instead of those of nahas.",
     )(function)
+
+
+def tables_from(text: str | Path) -> Path:
+    """The folder of tables that a user names: a path, or a plug-in."""
+    if Path(text).exists():
+        return Path(text)
+    from nahas import plugins
+
+    if str(text) not in plugins.names(plugins.ENERGY_TABLES):
+        raise click.BadParameter(
+            f"'{text}' is neither a folder nor an installed plug-in: give a folder with your tables"
+        )
+    return Path(plugins.plugin(plugins.ENERGY_TABLES, str(text))())
 
 
 def workers_option(function: F) -> F:
