@@ -59,47 +59,43 @@ def candidates(layer: LayerRow, hw: HardwareRow, stay: ResidencyRow) -> Iterator
 def _tilings(
     layer: LayerRow, sizes: dict[Dim, float], placed: Placed
 ) -> Iterator[tuple[Placement, bool]]:
-    """Placements of one assignment, and whether DRAM loops over channels outside P.
+    """Placements of one assignment, and whether DRAM loops over channels outside P."""
+    whole = list(_both_orders([{}], placed))
+    if whole:
+        yield from ((at, True) for at in whole)
+        return
+    channel = Dim.G if layer.g > 1 else Dim.K
+    once = [
+        at
+        for dim in (channel, Dim.C, Dim.P)
+        for at in _both_orders([{dim: tiles} for tiles in _tile_counts(sizes[dim])], placed)
+    ]
+    if once:
+        yield from ((at, True) for at in once)
+        return
+    channels = 2.0
+    while channels <= sizes[channel]:
+        cuts = [{channel: channels, Dim.P: rows} for rows in _tile_counts(sizes[Dim.P])]
+        for at in _both_orders(cuts, placed):
+            yield at, True
+            if at.p.dram > 1 and at.g.dram * at.k.dram > 1:
+                yield at, False
+        channels *= 2.0
 
-    Output-stationary loops only where weight-stationary ones would spill partial sums.
+
+def _both_orders(cuts: list[dict[Dim, float]], placed: Placed) -> Iterator[Placement]:
+    """The first of the cuts that fits, for either order of local memory's loops.
+
+    Output-stationary only where weight-stationary loops would spill partial sums or none of
+    the cuts fits them.
     """
     for output_stationary in (False, True):
-        whole = placed(Wish(1.0, 1.0, 1.0, 1.0, output_stationary))
-        if whole is not None:
-            yield whole, True
-            if not is_partial(whole):
+        tries = (placed(_wish(tiles, output_stationary)) for tiles in cuts)
+        at = next((at for at in tries if at is not None), None)
+        if at is not None:
+            yield at
+            if not is_partial(at):
                 return
-            continue
-        once = list(_cut_once(layer, sizes, placed, output_stationary))
-        yield from ((at, True) for at in once)
-        if not once:
-            for at in _cut_twice(layer, sizes, placed, output_stationary):
-                yield at, True
-                yield at, False
-
-
-def _cut_once(
-    layer: LayerRow, sizes: dict[Dim, float], placed: Placed, output_stationary: bool
-) -> Iterator[Placement]:
-    """For channels, reduction and P alone: the fewest tiles, in the search's steps, that fit."""
-    for dim in (Dim.G if layer.g > 1 else Dim.K, Dim.C, Dim.P):
-        wishes = (_wish({dim: tiles}, output_stationary) for tiles in _tile_counts(sizes[dim]))
-        yield from _first(wishes, placed)
-
-
-def _cut_twice(
-    layer: LayerRow, sizes: dict[Dim, float], placed: Placed, output_stationary: bool
-) -> Iterator[Placement]:
-    """For every power of two of channel tiles: the fewest tiles of P that then fit."""
-    channel = Dim.G if layer.g > 1 else Dim.K
-    tiles = 2.0
-    while tiles <= sizes[channel]:
-        cut = {channel: tiles}
-        wishes = (
-            _wish({**cut, Dim.P: rows}, output_stationary) for rows in _tile_counts(sizes[Dim.P])
-        )
-        yield from _first(wishes, placed)
-        tiles *= 2.0
 
 
 def _wish(tiles: dict[Dim, float], output_stationary: bool) -> Wish:
@@ -112,14 +108,6 @@ def _tile_counts(most: float) -> Iterator[float]:
     while tiles <= most:
         yield tiles
         tiles = next_count(tiles)
-
-
-def _first(wishes: Iterator[Wish], placed: Placed) -> list[Placement]:
-    for wish in wishes:
-        at = placed(wish)
-        if at is not None:
-            return [at]
-    return []
 
 
 def evaluated_counts(layer: Layer, row: MappingRow) -> CountsRow:

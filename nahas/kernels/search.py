@@ -43,6 +43,7 @@ from nahas.kernels.tilings import (
     axes_of,
     blocks_of,
     fits,
+    is_partial,
     local_tile_bytes,
     place,
     whole,
@@ -136,51 +137,75 @@ def next_count(dram: float) -> float:
 
 
 @kernel(inline=True)
-def wish_of(dim: int, channels: float, other: float, output_stationary: bool) -> Wish:
-    """A wish for `channels` tiles of G or K (`dim`) and `other` of P."""
-    g = channels if dim == G else 1.0
-    k = channels if dim == K else 1.0
-    return Wish(g, k, 1.0, other, output_stationary)
+def cut(dim: int, tiles: float, output_stationary: bool) -> Wish:
+    """A wish that cuts only `dim`, into `tiles`."""
+    return Wish(
+        tiles if dim == G else 1.0,
+        tiles if dim == K else 1.0,
+        tiles if dim == C else 1.0,
+        tiles if dim == P else 1.0,
+        output_stationary,
+    )
 
 
 @kernel(inline=True)
-def along(dim: int, dram: float, output_stationary: bool) -> Wish:
-    """A wish that cuts only `dim`, into `dram` tiles."""
-    if dim == C:
-        return Wish(1.0, 1.0, dram, 1.0, output_stationary)
-    if dim == P:
-        return Wish(1.0, 1.0, 1.0, dram, output_stationary)
-    return wish_of(dim, dram, 1.0, output_stationary)
+def is_found(wish: Wish) -> bool:
+    """Whether every dim has a tile."""
+    return wish.g * wish.k * wish.c * wish.p > 0.0
+
+
+@kernel()
+def fewest_tiles(
+    layer: LayerRow, room: float, uncut: tuple[float, float, float], dim: int
+) -> float:
+    """A count below which cutting `dim` alone cannot fit; infinite where no count can.
+
+    `uncut` are the bytes of the whole layer's tiles, single buffered. The tensors that `dim`
+    does not index keep theirs. The others are double buffered, and n tiles leave at least
+    1/2n of their words: a piece is never more than twice its share (the balanced rounding of
+    `split`), nor less than it. Inputs count only where their boxes have no gaps.
+    """
+    weights, inputs, outputs = uncut
+    if (layer.r - 1) * layer.dilation_r + 1 < layer.stride_p:
+        inputs = 0.0
+    cut, kept = weights + inputs + outputs, 0.0
+    if dim == K:
+        cut, kept = weights + outputs, inputs
+    elif dim == C:
+        cut, kept = weights + inputs, outputs
+    elif dim == P:
+        cut, kept = inputs + outputs, weights
+    return cut / (room - kept) if room > kept else np.inf
 
 
 @kernel()
 def first_fit(
     layer: LayerRow, hw: HardwareRow, blocks: Blocks, reserved: float, axes: Axes,
-    dim: int, start: Wish,
+    least: float, start: Wish,
 ) -> Wish:  # fmt: skip
-    """The wish that cuts `dim` (beside what `start` cuts) into the first count that fits.
+    """The wish with the first count of the dim of 0 tiles in `start` that fits.
 
-    Counts are 2, 3, ... growing by an eighth; a wish of 0 tiles of P says that none fits.
+    Counts are 2, 3, ... growing by an eighth, and not below `least`; where none fits, the
+    wish still has 0 tiles.
     """
-    most = blocks_along(layer, blocks, dim)
+    most = float(layer.p)
+    if start.c == 0.0:
+        most = blocks.c
+    elif start.g * start.k == 0.0:
+        most = blocks.g if start.g == 0.0 else blocks.k
     dram = 2.0
     while dram <= most:
-        wish = along(dim, dram, start.output_stationary)
-        if dim == P:
-            wish = Wish(start.g, start.k, 1.0, dram, start.output_stationary)
-        if fits(layer, hw, reserved, place(layer, hw, blocks, axes, wish)):
+        wish = Wish(
+            start.g if start.g > 0.0 else dram,
+            start.k if start.k > 0.0 else dram,
+            start.c if start.c > 0.0 else dram,
+            start.p if start.p > 0.0 else dram,
+            start.output_stationary,
+        )
+        if dram >= least and fits(layer, hw, reserved, place(layer, hw, blocks, axes, wish)):
             return wish
         dram = next_count(dram)
-    return Wish(1.0, 1.0, 1.0, 0.0, start.output_stationary)
-
-
-@kernel()
-def costed(
-    layer: LayerRow, hw: HardwareRow, blocks: Blocks, stay: ResidencyRow,
-    axes: Axes, wish: Wish, outer: bool,
-) -> CostRow:  # fmt: skip
-    """Cost of the placement of a wish."""
-    return cost(count(layer, place(layer, hw, blocks, axes, wish), outer), hw, stay)
+    return start
 
 
 @kernel(inline=True)
@@ -195,35 +220,57 @@ def better(best: Found, row: CostRow, axes: Axes, wish: Wish, outer: bool, objec
 
 
 @kernel()
+def both_orders(
+    layer: LayerRow, hw: HardwareRow, stay: ResidencyRow, best: Found, objective: int,
+    axes: Axes, start: tuple[Wish, float],
+) -> Found:  # fmt: skip
+    """Cost the first tiling of a start that fits, with either order of local memory's loops.
+
+    `start` is a wish with one dim to be cut, and a count below which it cannot fit. Output-
+    stationary only where the weight-stationary placement spills partial sums or does not fit.
+    Where channels and P are both cut, either stands outside.
+    """
+    blocks = blocks_of(layer, hw)
+    begin, least = start
+    for output_stationary in (False, True):
+        wish = Wish(begin.g, begin.k, begin.c, begin.p, output_stationary)
+        wish = first_fit(layer, hw, blocks, stay.reserved_bytes, axes, least, wish)
+        if not is_found(wish):
+            continue
+        at = place(layer, hw, blocks, axes, wish)
+        row = cost(count(layer, at, OUTSIDE), hw, stay)
+        best = better(best, row, axes, wish, OUTSIDE, objective)
+        if wish.p > 1.0 and wish.g * wish.k > 1.0:
+            row = cost(count(layer, at, not OUTSIDE), hw, stay)
+            best = better(best, row, axes, wish, not OUTSIDE, objective)
+        if not is_partial(at):
+            break
+    return best
+
+
+@kernel()
 def tiled(
     layer: LayerRow, hw: HardwareRow, stay: ResidencyRow, best: Found, objective: int,
-    axes: Axes, output_stationary: bool,
+    axes: Axes, uncut: tuple[float, float, float],
 ) -> Found:  # fmt: skip
     """Cost the DRAM tilings of an assignment of which the whole layer does not fit.
 
     One dim is cut where that suffices (channels, reduction or P, each by the first count that
-    fits); else channels by every power of two and P by the first count that then fits, with
-    either loop outside.
+    fits); else channels by every power of two and P by the first count that then fits.
     """
-    blocks = blocks_of(layer, hw)
     channel = G if layer.g > 1 else K
-    reserved = stay.reserved_bytes
-    single = False
+    room = hw.local_memory_bytes - stay.reserved_bytes
+    seen = best.costed
     for dim in (channel, C, P):
-        start = along(P, 0.0, output_stationary)
-        wish = first_fit(layer, hw, blocks, reserved, axes, dim, start)
-        if wish.p > 0.0:
-            single = True
-            row = costed(layer, hw, blocks, stay, axes, wish, OUTSIDE)
-            best = better(best, row, axes, wish, OUTSIDE, objective)
+        least = fewest_tiles(layer, room, uncut, dim)
+        start = (cut(dim, 0.0, False), least)
+        best = both_orders(layer, hw, stay, best, objective, axes, start)
     channels = 2.0
-    while not single and channels <= blocks_along(layer, blocks, channel):
-        start = wish_of(channel, channels, 1.0, output_stationary)
-        wish = first_fit(layer, hw, blocks, reserved, axes, P, start)
-        if wish.p > 0.0:
-            for outer in (True, False):
-                row = costed(layer, hw, blocks, stay, axes, wish, outer)
-                best = better(best, row, axes, wish, outer, objective)
+    twice = best.costed == seen
+    while twice and channels <= blocks_along(layer, blocks_of(layer, hw), channel):
+        pair = cut(channel, channels, False)
+        start = (Wish(pair.g, pair.k, 1.0, 0.0, False), 0.0)
+        best = both_orders(layer, hw, stay, best, objective, axes, start)
         channels *= 2.0
     return best
 
@@ -235,22 +282,22 @@ def explore(
 ) -> Found:  # fmt: skip
     """Cost every candidate of one spatial assignment.
 
-    The whole layer in local memory where it fits, otherwise cut; weight-stationary, and
-    output-stationary too where weight-stationary loops would evict partial sums.
+    The whole layer in local memory where it fits in either order of the loops, else cut.
     """
-    evicts = True
+    seen = best.costed
+    uncut = (0.0, 0.0, 0.0)  # of the output-stationary order, which holds no partial sums
     for output_stationary in (False, True):
-        if output_stationary and not evicts:
-            continue
-        wish = along(P, 1.0, output_stationary)
+        wish = cut(P, 1.0, output_stationary)
         at = place(layer, hw, blocks, axes, wish)
         if fits(layer, hw, stay.reserved_bytes, at):
-            counts = count(layer, at, OUTSIDE)
-            best = better(best, cost(counts, hw, stay), axes, wish, OUTSIDE, objective)
-            evicts = counts.local_output_reads > 0.0
-        else:
-            best = tiled(layer, hw, stay, best, objective, axes, output_stationary)
-    return best
+            row = cost(count(layer, at, OUTSIDE), hw, stay)
+            best = better(best, row, axes, wish, OUTSIDE, objective)
+            if not is_partial(at):
+                break
+        uncut = local_tile_bytes(layer, at)
+    if best.costed > seen:
+        return best
+    return tiled(layer, hw, stay, best, objective, axes, uncut)
 
 
 @kernel(inline=True)
@@ -270,19 +317,6 @@ def ideal(layer: LayerRow, hw: HardwareRow, blocks: Blocks, axes: Axes) -> Place
 
 
 @kernel(inline=True)
-def fewest_cycles(layer: LayerRow, hw: HardwareRow, blocks: Blocks, axes: Axes) -> float:
-    """Compute cycles that no candidate of an assignment can beat.
-
-    A temporal step covers at most all instances of every axis.
-    """
-    cycles = float(layer.r * layer.s)
-    for dim in (G, K, C, P, Q):
-        x, y, lanes = axes_of(dim, axes, hw)
-        cycles *= ceil(blocks_along(layer, blocks, dim) / (x * y * lanes))
-    return cycles
-
-
-@kernel(inline=True)
 def is_attained(layer: LayerRow, hw: HardwareRow, at: Placement) -> bool:
     """Whether the register file really holds what `ideal` says, so that it is a candidate."""
     weight = at.blocks.simd_g * at.blocks.simd_k * at.blocks.dot
@@ -292,16 +326,24 @@ def is_attained(layer: LayerRow, hw: HardwareRow, at: Placement) -> bool:
 
 
 @kernel(inline=True)
+def compute_cycles(layer: LayerRow, at: Placement) -> float:
+    """Temporal steps of a placement; of `ideal`, the fewest that its assignment can take.
+
+    A step covers at most all instances of every axis.
+    """
+    return at.g.steps * at.k.steps * at.c.steps * at.p.steps * at.q.steps * layer.r * layer.s
+
+
+@kernel(inline=True)
 def bound(
-    layer: LayerRow, hw: HardwareRow, blocks: Blocks, stay: ResidencyRow, axes: Axes
+    layer: LayerRow, hw: HardwareRow, stay: ResidencyRow, at: Placement
 ) -> tuple[CostRow, bool]:
     """A cost that no candidate of an assignment can beat, and whether one attains it.
 
     Where the whole layer fits local memory beside partial sums, its candidates use the PEs
-    and lanes of `ideal` and can only move more. Where it does not, a candidate may use fewer
+    and lanes of `ideal` (`at`) and can only move more. Where it does not, a candidate may use fewer
     PEs: then every tensor is multicast to one PE, and local memory as quick as all together.
     """
-    at = ideal(layer, hw, blocks, axes)
     weights, inputs, outputs = local_tile_bytes(layer, at)
     counts = count(layer, at, OUTSIDE)
     room = hw.local_memory_bytes - stay.reserved_bytes
@@ -333,22 +375,36 @@ def search(
 ) -> Found:  # fmt: skip
     """The best candidate of a pair. `menu` is scratch of MOST_ASSIGNMENTS rows.
 
-    Assignments are explored in written order, unless a bound shows that none of their
-    candidates is better than the best so far.
+    First the assignments whose bound is attained, in written order; then the others, unless
+    the bound shows that none of their candidates is better than the best so far.
     """
     size = assignments(layer, hw, blocks, menu)
-    best = Found(np.inf, np.inf, Axes(K, K, K), along(P, 1.0, False), OUTSIDE, 0)
+    best = Found(np.inf, np.inf, Axes(K, K, K), cut(P, 1.0, False), OUTSIDE, 0)
+    left = 0
     for i in range(size):
         axes = Axes(menu[i, 0], menu[i, 1], menu[i, 2])
-        if objective == LATENCY and fewest_cycles(layer, hw, blocks, axes) > best.first:
+        at = ideal(layer, hw, blocks, axes)
+        if objective == LATENCY and compute_cycles(layer, at) > best.first:
             continue
-        row, attained = bound(layer, hw, blocks, stay, axes)
-        first, second = rank(row.cycles, row.energy_pj, objective)
+        row, attained = bound(layer, hw, stay, at)
         if attained:
-            best = better(best, row, axes, along(P, 1.0, False), OUTSIDE, objective)
-        elif first < best.first or (first == best.first and second < best.second):
+            best = better(best, row, axes, cut(P, 1.0, False), OUTSIDE, objective)
+        elif may_win(row, best, objective):
+            menu[left, 0], menu[left, 1], menu[left, 2] = axes.x, axes.y, axes.lane
+            left += 1
+    for i in range(left):
+        axes = Axes(menu[i, 0], menu[i, 1], menu[i, 2])
+        row, _ = bound(layer, hw, stay, ideal(layer, hw, blocks, axes))
+        if may_win(row, best, objective):
             best = explore(layer, hw, blocks, stay, best, objective, axes)
     return best
+
+
+@kernel(inline=True)
+def may_win(row: CostRow, best: Found, objective: int) -> bool:
+    """Whether a candidate of this bound could be better than the best so far."""
+    first, second = rank(row.cycles, row.energy_pj, objective)
+    return first < best.first or (first == best.first and second < best.second)
 
 
 @kernel()
