@@ -1,0 +1,78 @@
+"""What the documents tell a reader to type works, in the order in which they say it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from nahas.cli import main
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROSE = [*DOCUMENTS, ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def commands(path: Path) -> list[list[str]]:
+    """The words of every `nahas` command that a document shows after a prompt."""
+    text = "".join(blocks(path, "console")).replace("\\\n", " ")
+    typed = [line[2:] for line in text.splitlines() if line.startswith("$ ")]
+    parts = [part.strip() for line in typed for part in line.split("&&")]
+    names = re.compile(r"^(\.venv/bin/)?nahas\b")
+    return [shlex.split(names.sub("", part), comments=True) for part in parts if names.match(part)]
+
+
+SHOWN = [
+    pytest.param(words, id=f"{path.name}: {' '.join(words)}")
+    for path in DOCUMENTS
+    for words in commands(path)
+]
+
+
+@pytest.mark.parametrize("words", SHOWN)
+def test_shown_commands_parse(words: list[str]) -> None:
+    if not words or words[0].startswith("-"):
+        return
+    command = main.nahas.commands[words[0]]
+    command.make_parser(click.Context(command, resilient_parsing=True)).parse_args(
+        [word for word in words[1:] if word not in (">", "|")]
+    )
+
+
+def test_quick_start_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in commands(ROOT / "docs" / "quickstart.md"):
+        code = main.run(words)
+        said = capsys.readouterr()
+        assert code == 0, f"nahas {' '.join(words)}: {said.err}"
+        assert said.out.strip()
+    assert (tmp_path / "runs" / "first" / "report.html").is_file()
+
+
+def test_quick_start_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    for block in blocks(ROOT / "docs" / "quickstart.md", "python"):
+        exec(compile(block, "quickstart.md", "exec"), {})  # what a reader would paste
+    assert "0_conv_3x3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: path.name)
+def test_links_to_files_lead_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", path.read_text())
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_files_named_in_contributing_exist() -> None:
+    named = set(
+        re.findall(r"`((?:tests|docs|nahas)/[\w./]+)`", (ROOT / "CONTRIBUTING.md").read_text())
+    )
+    assert len(named) > 10
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
