@@ -19,7 +19,8 @@ from nahas.kernels.records import (
     MappingRow,
     ResidencyRow,
 )
-from nahas.kernels.search import mapping_row, next_count
+from nahas.kernels.search import next_count
+from nahas.kernels.solve import mapping_row
 from nahas.kernels.tilings import Axes, Placement, Wish, blocks_of, fits, is_partial, place
 from nahas.layers import Layer
 from nahas.mapping import evaluate

@@ -23,7 +23,7 @@ from nahas.errors import UsageError
 from nahas.hardware import Hardware
 from nahas.kernels.records import CostRow, CountsRow, HardwareRow, MappingRow, ResidencyRow
 from nahas.kernels.residency import settle_designs
-from nahas.kernels.search import solve_pairs
+from nahas.kernels.solve import solve_pairs
 from nahas.kernels.vector import solve_vectors
 from nahas.layers import Layer
 from nahas.mapping import Mapping

@@ -18,7 +18,8 @@ from nahas import networks
 from nahas.errors import UsageError
 from nahas.kernels.records import CostRow, CountsRow, MappingRow, ResidencyRow
 from nahas.kernels.rows import hardware_row, layer_row
-from nahas.kernels.search import rank, solve_pairs
+from nahas.kernels.search import rank
+from nahas.kernels.solve import solve_pairs
 from nahas.layers import Layer
 from nahas.mapspace import candidates, evaluated_cost
 from nahas.simulate import hardware_rows

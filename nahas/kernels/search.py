@@ -12,22 +12,20 @@ from __future__ import annotations
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from numba import prange
 from numpy import ceil
 from numpy.typing import NDArray
 
 from nahas.kernels._jit import kernel
-from nahas.kernels.edge import cost, count, first_and_last_tile
+from nahas.kernels.edge import cost, count
+from nahas.kernels.menu import assignments, blocks_along
 from nahas.kernels.nest import constant
 from nahas.kernels.records import (
     CostRow,
     CountsRow,
     HardwareRow,
     LayerRow,
-    MappingRow,
     ResidencyRow,
 )
-from nahas.kernels.rows import hardware_row, layer_row
 from nahas.kernels.tilings import (
     PARTIAL_SUM_BYTES,
     Axes,
@@ -48,16 +46,13 @@ from nahas.kernels.tilings import (
     place,
     whole,
 )
-from nahas.vocabulary import Objective, Reason
+from nahas.vocabulary import Objective
 
 RecordArray = NDArray[Any]
 
 LATENCY, ENERGY = constant(Objective.LATENCY), constant(Objective.ENERGY)
-REGISTER_FILE, LOCAL_MEMORY = float(Reason.REGISTER_FILE), float(Reason.LOCAL_MEMORY)
 OUTSIDE = cast(bool, np.bool_(True))
 """DRAM loops over channels stand outside that of P. Not a literal, as `constant`."""
-MOST_ASSIGNMENTS = 4 * 4 * 4
-BLOCK = 32  # pairs that share one scratch: enough to hide its allocation, few enough to balance
 
 
 class Found(NamedTuple):
@@ -79,55 +74,6 @@ def rank(cycles: float, energy: float, objective: int) -> tuple[float, float]:
     if objective == ENERGY:
         return energy, cycles
     return cycles * energy, energy
-
-
-@kernel(inline=True)
-def blocks_along(layer: LayerRow, blocks: Blocks, dim: int) -> float:
-    """Blocks of a dim that loops and axes can divide."""
-    if dim == G:
-        return blocks.g
-    if dim == K:
-        return blocks.k
-    if dim == C:
-        return blocks.c
-    return float(layer.p if dim == P else layer.q)
-
-
-@kernel(inline=True)
-def assignments(layer: LayerRow, hw: HardwareRow, blocks: Blocks, menu: RecordArray) -> int:
-    """Write every spatial assignment to `menu` [MOST_ASSIGNMENTS, 3]; return how many.
-
-    Only a dim of more than one block can be spread; where there is none, K stands in. Where
-    both PE axes are equally long, swapping them changes nothing, so one order is kept. Lanes
-    do not spread P: where they could, Q serves as well.
-    """
-    g, c = blocks.g > 1.0, blocks.c > 1.0
-    k = blocks.k > 1.0 or not (g or layer.p > 1 or layer.q > 1)
-    k_lane = blocks.k > 1.0 or not (g or c or layer.q > 1)
-    size = 0
-    for x in (G, K, P, Q):
-        if not may_spread(x, layer, g, k, c):
-            continue
-        for y in (G, K, P, Q):
-            if (hw.pes_x == hw.pes_y and y > x) or not may_spread(y, layer, g, k, c):
-                continue
-            for lane in (G, K, C, Q):
-                if may_spread(lane, layer, g, k_lane, c):
-                    menu[size, 0], menu[size, 1], menu[size, 2] = x, y, lane
-                    size += 1
-    return size
-
-
-@kernel(inline=True)
-def may_spread(dim: int, layer: LayerRow, g: bool, k: bool, c: bool) -> bool:
-    """Whether an axis may spread `dim`, by what is known of G, K and C."""
-    if dim == G:
-        return g
-    if dim == K:
-        return k
-    if dim == C:
-        return c
-    return layer.p > 1 if dim == P else layer.q > 1
 
 
 @kernel()
@@ -405,101 +351,3 @@ def may_win(row: CostRow, best: Found, objective: int) -> bool:
     """Whether a candidate of this bound could be better than the best so far."""
     first, second = rank(row.cycles, row.energy_pj, objective)
     return first < best.first or (first == best.first and second < best.second)
-
-
-@kernel()
-def pes_on(axis: int, other: int, first: float, cut: Split) -> float:
-    """Instances that PE x (`axis`) uses for its dim; `first` is what PE y has to give."""
-    if axis != other:
-        return cut.pes
-    return cut.pes / min(first, cut.pes)
-
-
-@kernel()
-def cut_of(at: Placement, dim: int) -> Split:
-    """The split of a dim."""
-    if dim == G:
-        return at.g
-    if dim == K:
-        return at.k
-    if dim == C:
-        return at.c
-    return at.p if dim == P else at.q
-
-
-@kernel()
-def mapping_row(
-    layer: LayerRow, hw: HardwareRow, axes: Axes, at: Placement, outer: bool
-) -> MappingRow:
-    """The loop counts of a placement."""
-    grouped = layer.k == 1 and layer.g > 1
-    on_y = cut_of(at, axes.y)
-    y_count = min(hw.pes_y, on_y.pes)
-    x_count = pes_on(axes.x, axes.y, hw.pes_y, cut_of(at, axes.x))
-    return MappingRow(
-        axes.x, int(x_count), axes.y, int(y_count), axes.lane, int(cut_of(at, axes.lane).lanes),
-        G if grouped else K, int(at.blocks.simd_g * at.blocks.simd_k), int(at.blocks.dot),
-        int(at.g.dram), int(at.k.dram), int(at.c.dram), int(at.p.dram), int(outer),
-        int(at.g.local), int(at.k.local), int(at.c.local), int(at.p.local), int(at.q.local),
-        int(at.local_r), int(at.local_s), int(at.output_stationary),
-        int(at.c.register), int(at.q.register),
-        int(layer.r / at.local_r), int(layer.s / at.local_s),
-    )  # fmt: skip
-
-
-@kernel()
-def solve(
-    layer: LayerRow, hw: HardwareRow, stay: ResidencyRow, objective: int, menu: RecordArray
-) -> tuple[CostRow, MappingRow, CountsRow, int]:  # fmt: skip
-    """Cost, loops and counts of the best mapping of a pair, and how many were costed."""
-    blocks = blocks_of(layer, hw)
-    best = search(layer, hw, blocks, stay, objective, menu)
-    at = place(layer, hw, blocks, best.axes, best.wish)
-    counts = count(layer, at, best.channels_outer)
-    row = cost(counts, hw, stay)
-    first, last = first_and_last_tile(layer, at, stay)
-    reason = 0.0
-    if best.first == np.inf:
-        reason = LOCAL_MEMORY if at.register_fits else REGISTER_FILE
-    final = CostRow(
-        row.cycles, row.compute_cycles, row.local_memory_cycles, row.io_cycles, row.energy_pj,
-        row.mac_pj, row.register_file_pj, row.local_memory_pj, row.dram_pj, row.leakage_pj,
-        row.weight_bytes, row.input_bytes, row.output_bytes, first, last, row.bound, reason,
-    )  # fmt: skip
-    return final, mapping_row(layer, hw, best.axes, at, best.channels_outer), counts, best.costed
-
-
-@kernel(parallel=True)
-def solve_pairs(
-    layers: RecordArray, hardware: RecordArray, pairs: RecordArray, stays: RecordArray,
-    objective: int, outcome: tuple[RecordArray, RecordArray, RecordArray, RecordArray],
-) -> None:  # fmt: skip
-    """Solve every pair: `pairs` [N, 2] holds the rows of `layers` and `hardware` to combine.
-
-    Records are rows of numbers here, one column per field.
-
-    Args:
-        layers: [L, 14] int64, records.LAYER.
-        hardware: [H, 18] float64, records.HARDWARE.
-        pairs: [N, 2] int64.
-        stays: [N, 3] float64, records.RESIDENCY.
-        objective: `vocabulary.Objective`.
-        outcome: written, with N rows each: COST, MAPPING and COUNTS of records, and [N] int64
-            candidates costed.
-    """
-    costs, mappings, counted, candidates = outcome
-    blocks = (pairs.shape[0] + BLOCK - 1) // BLOCK
-    for block in prange(blocks):
-        menu = np.empty((MOST_ASSIGNMENTS, 3), np.int64)
-        for i in range(block * BLOCK, min((block + 1) * BLOCK, pairs.shape[0])):
-            layer = layer_row(layers[pairs[i, 0]])
-            hw = hardware_row(hardware[pairs[i, 1]])
-            stay = ResidencyRow(stays[i, 0], stays[i, 1], stays[i, 2])
-            row, mapping, counts, seen = solve(layer, hw, stay, objective, menu)
-            for j in range(len(row)):
-                costs[i, j] = row[j]
-            for j in range(len(mapping)):
-                mappings[i, j] = mapping[j]
-            for j in range(len(counts)):
-                counted[i, j] = counts[j]
-            candidates[i] = seen

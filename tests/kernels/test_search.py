@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from nahas.energy import access_energies
 from nahas.hardware import Hardware
 from nahas.kernels.edge import cost, count
+from nahas.kernels.menu import MOST_ASSIGNMENTS, assignments
 from nahas.kernels.records import (
     CostRow,
     CountsRow,
@@ -16,7 +17,8 @@ from nahas.kernels.records import (
     MappingRow,
     ResidencyRow,
 )
-from nahas.kernels.search import MOST_ASSIGNMENTS, assignments, rank, solve, solve_pairs
+from nahas.kernels.search import rank
+from nahas.kernels.solve import solve, solve_pairs
 from nahas.kernels.tilings import Wish, blocks_of, split, whole
 from nahas.layers import Layer
 from nahas.mapspace import candidates, evaluated_cost, evaluated_counts
