@@ -1,5 +1,7 @@
 """Every exception nahas raises on purpose.
 
+The tree::
+
     NahasError
     ├── LayerError       a layer with an impossible shape
     ├── NetworkError     a network that cannot be built or is unknown

@@ -1,6 +1,6 @@
 """A Gaussian process on features: its covariance, its likelihood, and what it predicts.
 
-The covariance of two networks with features a, b is
+The covariance of two networks with features a, b is::
 
     k(a, b) = amplitude**2 * exp(-|s * (a - b)|**2 / 2)        + noise**2 where they are one row
 
