@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from nahas.kernels.records import MappingRow
 from nahas.layers import Layer
-from nahas.mapping import ALL, Loop, Mapping
-from nahas.vocabulary import Dim, Slot, Tensor
-
-KEEP = (ALL, ALL, frozenset({Tensor.WEIGHTS, Tensor.OUTPUTS}))
-"""Inputs go from local memory straight to the datapath, broadcast over its SIMD units."""
+from nahas.mapping import Loop, Mapping
+from nahas.templates import EDGE
+from nahas.vocabulary import Dim, Slot
 
 
 def edge_mapping(layer: Layer, row: MappingRow) -> Mapping:
@@ -47,6 +45,6 @@ def edge_mapping(layer: Layer, row: MappingRow) -> Mapping:
         for dim, count in pairs
         if count > 1
     )
-    mapping = Mapping(loops, KEEP)
+    mapping = Mapping(loops, EDGE.keep)
     mapping.check(layer)
     return mapping

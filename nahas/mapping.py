@@ -23,13 +23,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nahas.errors import MappingError
-from nahas.kernels.records import LayerRow
+from nahas.templates import ALL, REFERENCE, Template
 from nahas.vocabulary import Access, Dim, Level, Slot, Tensor
 
 if TYPE_CHECKING:
     from nahas.layers import Layer
 
-ALL = frozenset(Tensor)
 MOST_EXTENT = 2**20
 MOST_MACS = 2**45
 """Beyond these, counts times energies would leave the integers that a double holds."""
@@ -200,15 +199,13 @@ class AccessCounts:
         return int(self.counts[level, tensor, access])
 
 
-def evaluate(layer: Layer, mapping: Mapping, *, exact_multicast: bool = False) -> AccessCounts:
+def evaluate(layer: Layer, mapping: Mapping, template: Template = REFERENCE) -> AccessCounts:
     """Count the accesses of a mapping, exactly.
 
     Args:
         layer: a layer of multiply-accumulates.
         mapping: must cover the layer.
-        exact_multicast: whether a parent reads a word once per step although the halos of its
-            children overlap only in part; otherwise only children that ask for the same slab
-            share a read, which is the rule of the reference hierarchy.
+        template: says whether partly overlapping halos share a read of their parent.
 
     Raises:
         MappingError: as `Mapping.check` says.
@@ -216,12 +213,12 @@ def evaluate(layer: Layer, mapping: Mapping, *, exact_multicast: bool = False) -
     from nahas.kernels import evaluate as kernels
 
     mapping.check(layer)
-    row = row_of(layer)
+    row = layer.row
     loops, keep = mapping.loop_table(), mapping.keep_table()
     counts = np.zeros((len(Level), len(Tensor), len(Access)), np.int64)
     first_touches = np.zeros(len(Level), np.int64)
     tile_words = np.zeros((len(Level), len(Tensor)), np.int64)
-    cycles = kernels.evaluate(row, loops, keep, exact_multicast, counts)
+    cycles = kernels.evaluate(row, loops, keep, template.exact_multicast, counts)
     kernels.first_touches(row, loops, first_touches)
     kernels.tile_words(row, loops, tile_words)
     instances = np.ones(len(Level), np.int64)
@@ -268,11 +265,6 @@ def bandwidth_cycles(counts: AccessCounts, words_per_cycle: npt.NDArray[np.float
 def extent_of(layer: Layer, dim: Dim) -> int:
     """The size of one dim of a layer."""
     return int(getattr(layer, dim.name.lower()))
-
-
-def row_of(layer: Layer) -> LayerRow:
-    """The layer as the kernels read it."""
-    return LayerRow(*(int(getattr(layer, name)) for name in LayerRow._fields))
 
 
 def _names(kept: frozenset[Tensor]) -> list[str]:

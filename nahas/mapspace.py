@@ -24,6 +24,7 @@ from nahas.kernels.solve import mapping_row
 from nahas.kernels.tilings import Axes, Placement, Wish, blocks_of, fits, is_partial, place
 from nahas.layers import Layer
 from nahas.mapping import evaluate
+from nahas.templates import EDGE
 from nahas.vocabulary import Access, Dim, Level, Tensor
 
 Placed = Callable[[Wish], Placement | None]
@@ -113,7 +114,7 @@ def _tile_counts(most: float) -> Iterator[float]:
 
 def evaluated_counts(layer: Layer, row: MappingRow) -> CountsRow:
     """What an explicit mapping of the edge template moves, by the evaluated loop nest."""
-    counted = evaluate(layer, edge_mapping(layer, row))
+    counted = evaluate(layer, edge_mapping(layer, row), EDGE)
     weights, inputs, outputs = Tensor
     reads, fills, updates = Access
 

@@ -7,7 +7,8 @@ from math import ceil
 from hypothesis import strategies as st
 
 from nahas.layers import Layer
-from nahas.mapping import ALL, Loop, Mapping, extent_of
+from nahas.mapping import Loop, Mapping, extent_of
+from nahas.templates import ALL
 from nahas.vocabulary import Dim, Slot, Tensor
 
 BUDGET = 160

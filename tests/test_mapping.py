@@ -8,7 +8,8 @@ from hypothesis import given
 
 from nahas.errors import MappingError
 from nahas.layers import Layer
-from nahas.mapping import ALL, Loop, Mapping, access_energy_pj, bandwidth_cycles, evaluate
+from nahas.mapping import Loop, Mapping, access_energy_pj, bandwidth_cycles, evaluate
+from nahas.templates import ALL, EDGE, REFERENCE, Template
 from nahas.vocabulary import Access, Dim, LayerKind, Level, Slot, Tensor
 from tests.drawn import mapped_layers
 from tests.oracle import walked
@@ -23,6 +24,7 @@ LOOPS = (
 )
 MAPPING = Mapping(LOOPS)
 NO_LIMIT = np.full((3, 3), inf)
+EXACT = Template(name="exact", exact_multicast=True)
 
 
 def test_a_loop_runs_at_least_once():
@@ -112,7 +114,7 @@ def test_the_drawing_shows_levels_and_loops_one_inside_the_other():
 @given(mapped_layers())
 def test_evaluate_is_what_walking_counts(drawn):
     layer, mapping = drawn
-    counted, walk = evaluate(layer, mapping, exact_multicast=True), walked(layer, mapping, True)
+    counted, walk = evaluate(layer, mapping, EXACT), walked(layer, mapping, True)
     assert (counted.counts == walk.counts).all()
     assert counted.compute_cycles == walk.cycles
     assert [len(begun) for begun in walk.begun] == counted.first_touches.tolist()
@@ -158,3 +160,18 @@ def test_limits_are_per_instance():
     reads = counted.counts[Level.REGISTER_FILE, :, Access.READS].sum()
     limits[Level.REGISTER_FILE, 0] = reads / 2 / 24
     assert bandwidth_cycles(counted, limits) == 24
+
+
+def test_a_template_is_refused_where_dram_misses_a_tensor():
+    kept = (frozenset({Tensor.WEIGHTS}), REFERENCE.keep[1], REFERENCE.keep[2])
+    with pytest.raises(MappingError, match="template 'odd': DRAM must store every tensor"):
+        Template(name="odd", keep=kept)
+
+
+def test_a_template_is_refused_where_a_fan_out_is_temporal():
+    with pytest.raises(MappingError, match="LOCAL_MEMORY is temporal"):
+        Template(name="odd", fan_outs=frozenset({Slot.LOCAL_MEMORY}))
+
+
+def test_inputs_of_the_edge_template_pass_the_register_file_by():
+    assert Tensor.INPUTS not in EDGE.keep[Level.REGISTER_FILE]

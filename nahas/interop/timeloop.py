@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from nahas.errors import InteropError, LayerError, MappingError
 from nahas.layers import Layer
-from nahas.mapping import ALL, READ, SHARED, WRITE, Loop, Mapping
+from nahas.mapping import READ, SHARED, WRITE, Loop, Mapping
+from nahas.templates import ALL
 from nahas.vocabulary import Access, Dim, LayerKind, Level, Slot, Tensor
 
 LEVELS = {"DRAM": Level.DRAM, "GLB": Level.LOCAL_MEMORY, "RF": Level.REGISTER_FILE}

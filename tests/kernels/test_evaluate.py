@@ -12,7 +12,7 @@ from nahas.kernels import evaluate as kernels
 from nahas.kernels import halo, nest
 from nahas.kernels.nest import Nest
 from nahas.layers import Layer
-from nahas.mapping import Loop, Mapping, row_of
+from nahas.mapping import Loop, Mapping
 from nahas.vocabulary import Access, Dim, Level, Slot, Tensor
 from tests.drawn import mapped_layers
 from tests.oracle import walked
@@ -24,7 +24,7 @@ LOOPS = st.lists(st.tuples(st.sampled_from(list(Slot)), st.integers(1, 4)), min_
 def counted(run, layer, mapping, exact=False):
     counts = np.full((3, 3, 3), -1, np.int64)
     cycles = run(
-        kernels.evaluate, row_of(layer), mapping.loop_table(), mapping.keep_table(), exact, counts
+        kernels.evaluate, layer.row, mapping.loop_table(), mapping.keep_table(), exact, counts
     )
     return cycles, counts
 
@@ -51,7 +51,7 @@ def test_counts_are_what_walking_every_step_and_instance_counts(run, drawn, exac
 def test_first_touches_are_the_outputs_that_each_instance_begins(run, drawn):
     layer, mapping = drawn
     begun = np.zeros(3, np.int64)
-    run(kernels.first_touches, row_of(layer), mapping.loop_table(), begun)
+    run(kernels.first_touches, layer.row, mapping.loop_table(), begun)
     assert list(begun) == [len(pairs) for pairs in walked(layer, mapping).begun]
 
 
@@ -59,7 +59,7 @@ def test_first_touches_are_the_outputs_that_each_instance_begins(run, drawn):
 def test_tile_words_are_those_of_the_first_tile(run, drawn):
     layer, mapping = drawn
     words = np.zeros((3, 3), np.int64)
-    run(kernels.tile_words, row_of(layer), mapping.loop_table(), words)
+    run(kernels.tile_words, layer.row, mapping.loop_table(), words)
     walk = walked(layer, mapping)
     for (level, tensor), boxes in walk.largest.items():
         assert words[level, tensor] == prod(length for _, length in boxes)
@@ -200,10 +200,12 @@ def test_fan_out_takes_one_dim_or_any(run):
 
 def test_the_parent_is_the_next_level_that_stores_the_tensor(run):
     keep = np.array([[1, 1, 1], [0, 1, 1], [1, 1, 0]], np.bool_)
-    assert run(kernels.parent_of, keep, Level.REGISTER_FILE, Tensor.WEIGHTS) == Level.DRAM
-    assert run(kernels.parent_of, keep, Level.REGISTER_FILE, Tensor.INPUTS) == Level.LOCAL_MEMORY
-    assert run(kernels.innermost, keep, Tensor.OUTPUTS) == Level.LOCAL_MEMORY
-    assert run(kernels.innermost, keep, Tensor.WEIGHTS) == Level.REGISTER_FILE
+    inside = int(Level.REGISTER_FILE)  # the oldest Numba that we support indexes by int alone
+    weights, inputs, outputs = map(int, (Tensor.WEIGHTS, Tensor.INPUTS, Tensor.OUTPUTS))
+    assert run(kernels.parent_of, keep, inside, weights) == Level.DRAM
+    assert run(kernels.parent_of, keep, inside, inputs) == Level.LOCAL_MEMORY
+    assert run(kernels.innermost, keep, outputs) == Level.LOCAL_MEMORY
+    assert run(kernels.innermost, keep, weights) == Level.REGISTER_FILE
 
 
 @pytest.mark.parametrize(
