@@ -27,7 +27,7 @@ from nahas.controllers.allowed import Allowed
 
 keras = import_keras()
 
-import tensorflow as tf  # noqa: E402 - TensorFlow must first be loaded quietly
+import tensorflow as tf  # noqa: E402  # TensorFlow must first be loaded quietly
 
 CPU = "/CPU:0"
 """Batches of 20 rows are quicker here than on a GPU, and repeat bit for bit."""

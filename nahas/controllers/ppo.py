@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from nahas.controllers.allowed import Allowed, checked
 from nahas.controllers.base import State
 from nahas.controllers.generator import generator_array, set_generator
-from nahas.errors import StudyError
+from nahas.errors import StudyError, UsageError
 from nahas.spaces.space import ChoiceArray, Space
+
+ADVANTAGES = ("rank", "baseline")
 
 Applicable = Callable[[ChoiceArray], NDArray[np.bool_]]
 
@@ -32,7 +34,10 @@ class PpoHyperparameters:
         learning_rate: Adam's.
         clip: how far a probability ratio is followed from 1.
         epochs: steps per batch.
-        baseline_decay: of the moving average that rewards are measured from.
+        advantage: 'rank' measures a reward by its rank in its batch; 'baseline' by its distance
+            from a moving average of rewards, in standard deviations of the batch.
+        baseline_decay: of that average, over one trial. Over a batch of 20 it would lag behind a
+            rising reward, praise whatever is proposed, and settle too early (docs/search.md).
         entropy_first: weight of the entropy at the start...
         entropy_last: ...and after `entropy_trials`, geometrically in between.
         entropy_trials: not the length of the search, so that a longer search begins like a
@@ -44,10 +49,17 @@ class PpoHyperparameters:
     learning_rate: float = 1e-3
     clip: float = 0.2
     epochs: int = 4
+    advantage: str = "rank"
     baseline_decay: float = 0.95
     entropy_first: float = 0.01
     entropy_last: float = 0.001
     entropy_trials: int = 2000
+
+    def __post_init__(self) -> None:
+        if self.advantage not in ADVANTAGES:
+            raise UsageError(
+                f"there is no advantage '{self.advantage}': allowed are {', '.join(ADVANTAGES)}"
+            )
 
 
 class Ppo:
@@ -102,7 +114,7 @@ class Ppo:
         )
         knobs = (self._knobs.clip, self._entropy_weight(), self._knobs.epochs)
         self._policy.improve(choices, advantages, used, knobs)
-        decay = self._knobs.baseline_decay
+        decay = self._knobs.baseline_decay ** len(rewards)
         self._baseline = decay * self._baseline + (1 - decay) * float(rewards.mean())
         self._told += len(rewards)
 
@@ -132,8 +144,10 @@ class Ppo:
             ) from error
 
     def _advantages(self, rewards: NDArray[np.float64]) -> NDArray[np.float64]:
-        advantages = rewards - self._baseline
-        advantages /= rewards.std() + 1e-3 * abs(self._baseline) + 1e-9
+        if self._knobs.advantage == "rank":
+            return ranked(rewards)
+        spread = rewards.std() + 1e-3 * abs(self._baseline) + 1e-9
+        advantages: NDArray[np.float64] = (rewards - self._baseline) / spread
         return advantages
 
     def _entropy_weight(self) -> float:
@@ -142,3 +156,15 @@ class Ppo:
         first, last = self._knobs.entropy_first, self._knobs.entropy_last
         weight: float = first * (last / first) ** progress
         return weight
+
+
+def ranked(rewards: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks of rewards [B], evenly spread over mean 0 and variance 1; equal ones share theirs.
+
+    Near the end of a search good designs differ by tenths while one that misses a target loses
+    tens: ranks keep the tenths visible, and do not depend on the reward's unit.
+    """
+    _, level, count = np.unique(rewards, return_inverse=True, return_counts=True)
+    middle = np.cumsum(count) - (count - 1) / 2 - 0.5  # mean of ranks 0.5, 1.5, ... of a level
+    spread: NDArray[np.float64] = (middle[level] / len(rewards) - 0.5) * np.sqrt(12.0)
+    return spread

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from nahas.controllers.generator import generator_array, set_generator
-from nahas.controllers.ppo import Ppo, PpoHyperparameters
-from nahas.errors import StudyError
+from nahas.controllers.ppo import ADVANTAGES, Ppo, PpoHyperparameters, ranked
+from nahas.errors import StudyError, UsageError
 from nahas.spaces.space import Decision, Space
 
 SPACE = Space("toy", tuple(Decision(f"d{i}", tuple(range(n))) for i, n in enumerate((3, 4, 2))))
@@ -106,7 +106,8 @@ class TestLearning:
         controller.tell(choices, np.full(4, 50.0))
         assert controller.state()["baseline"] == pytest.approx(50.0)
         controller.tell(choices, np.full(4, 60.0))
-        assert controller.state()["baseline"] == pytest.approx(51.0)
+        kept = 0.9**4  # a decay of 0.9 over each of four trials
+        assert controller.state()["baseline"] == pytest.approx(kept * 50.0 + (1 - kept) * 60.0)
 
     def test_entropy_counts_less_and_less_then_stays(self):
         controller = ppo(entropy_first=0.01, entropy_last=0.001, entropy_trials=40)
@@ -126,6 +127,35 @@ class TestLearning:
                 controller.tell(choices, choices.sum(axis=1).astype(float))
             spreads.append(len(np.unique(controller.ask(200), axis=0)))
         assert spreads[0] < spreads[1]
+
+
+class TestAdvantages:
+    def test_of_ranks_have_mean_0_and_variance_1(self):
+        advantages = ranked(np.random.default_rng(0).random(1000))
+        assert advantages.mean() == pytest.approx(0.0, abs=1e-12)
+        assert advantages.var() == pytest.approx(1.0, rel=1e-5)
+
+    def test_of_ranks_follow_the_order_alone(self):
+        rewards = np.array([63.1, 0.0, 63.2, 41.0])
+        assert ranked(rewards).argsort().tolist() == [1, 3, 0, 2]
+        assert ranked(rewards).tolist() == ranked(np.exp(rewards)).tolist()
+
+    def test_of_equal_rewards_are_equal(self):
+        assert ranked(np.full(5, 7.0)).tolist() == [0.0] * 5
+        advantages = ranked(np.array([1.0, 2.0, 2.0, 3.0]))
+        assert advantages[1] == advantages[2] == pytest.approx(0.0)
+
+    @pytest.mark.parametrize("advantage", ADVANTAGES)
+    def test_of_either_kind_teach(self, advantage):
+        controller = ppo(advantage=advantage, learning_rate=1e-2)
+        for _ in range(25):
+            choices = controller.ask(20)
+            controller.tell(choices, choices[:, 0].astype(float))
+        assert controller.ask(100)[:, 0].mean() > 1.5
+
+    def test_of_another_kind_are_refused(self):
+        with pytest.raises(UsageError, match=r"no advantage 'gae': allowed are rank, baseline"):
+            ppo(advantage="gae")
 
 
 class TestState:
