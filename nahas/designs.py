@@ -88,11 +88,14 @@ def described(
 def best_rows(joint: JointSpace, trials: Trials, count: int) -> NDArray[np.int64]:
     """Rows [<= count] of the best distinct feasible designs, best first.
 
-    Those within every target come first, then by reward; ties fall to the earlier trial. Two
-    choices are one design when they differ only in decisions that do not apply.
+    Those within every target come first, then by reward; of equal rewards (one network on
+    several accelerators that all meet hard targets) by lower energy, then area, then the earlier
+    trial. Two choices are one design when they differ only in decisions that do not apply.
     """
     feasible = np.flatnonzero(trials.feasible)
-    order = feasible[np.lexsort((-trials.reward[feasible], ~trials.satisfied[feasible]))]
+    some = trials[feasible]
+    keys = (some.number, some.area_mm2, some.energy_mj, -some.reward, ~some.satisfied)
+    order = feasible[np.lexsort(keys)]
     if not order.size:
         return order
     choices = trials.choices[order]

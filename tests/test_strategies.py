@@ -31,7 +31,7 @@ class TestJoint:
         best = result.best
         assert len(best) == 10
         assert all(design.feasible for design in best)
-        keys = [(not design.satisfied, -design.reward, design.trial) for design in best]
+        keys = [(not d.satisfied, -d.reward, d.energy_mj, d.area_mm2, d.trial) for d in best]
         assert keys == sorted(keys)
         names = {(design.network, tuple(design.hardware.items())) for design in best}
         assert len(names) == 10

@@ -64,23 +64,7 @@ class Policy:
             self._first = tf.constant(first, tf.int32)
             self._last = tf.constant(counts - 1, tf.int32)
             self._barred = tf.constant(np.where(allowed, 0.0, -1e9), tf.float32)
-            self._lstm = keras.layers.LSTM(hidden, return_sequences=True, use_cudnn=False)
-            self._lstm.build((None, steps, embedding))
-            bound = hidden**-0.5
-            self._embedding = _variable(rng, (self._tokens, embedding), 1.0)
-            # Small heads: the first proposals are almost uniform over the allowed values.
-            self._heads = _variable(rng, (steps, hidden, width), 0.1 * bound)
-            self._biases = _variable(rng, (steps, width), 0.0)
-            kernel, recurrent, bias = self._lstm.trainable_variables
-            kernel.assign(_uniform(rng, kernel.shape, bound))
-            recurrent.assign(_uniform(rng, recurrent.shape, bound))
-            bias.assign(np.repeat([0.0, 1.0, 0.0, 0.0], hidden))  # open forget gates
-            self._variables = [
-                self._embedding,
-                *self._lstm.trainable_variables,
-                self._heads,
-                self._biases,
-            ]
+            self._make_weights(rng, embedding, steps, width)
             self._optimizer = keras.optimizers.Adam(learning_rate)
             self._optimizer.build(self._variables)
         self._sample = tf.function(
@@ -140,6 +124,27 @@ class Policy:
         """
         for name, variable in self._named().items():
             variable.assign(arrays[name])
+
+    def _make_weights(
+        self, rng: np.random.Generator, embedding: int, steps: int, width: int
+    ) -> None:
+        bound = self._hidden**-0.5
+        self._lstm = keras.layers.LSTM(self._hidden, return_sequences=True, use_cudnn=False)
+        self._lstm.build((None, steps, embedding))
+        self._embedding = _variable(rng, (self._tokens, embedding), 1.0)
+        # Small heads: the first proposals are almost uniform over the allowed values.
+        self._heads = _variable(rng, (steps, self._hidden, width), 0.1 * bound)
+        self._biases = _variable(rng, (steps, width), 0.0)
+        kernel, recurrent, bias = self._lstm.trainable_variables
+        kernel.assign(_uniform(rng, kernel.shape, bound))
+        recurrent.assign(_uniform(rng, recurrent.shape, bound))
+        bias.assign(np.repeat([0.0, 1.0, 0.0, 0.0], self._hidden))  # open forget gates
+        self._variables = [
+            self._embedding,
+            *self._lstm.trainable_variables,
+            self._heads,
+            self._biases,
+        ]
 
     def _named(self) -> dict[str, Any]:
         names = ("embedding", "lstm_kernel", "lstm_recurrent", "lstm_bias", "heads", "biases")
