@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -76,3 +77,27 @@ def test_files_named_in_contributing_exist() -> None:
     )
     assert len(named) > 10
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_readme_quotes_the_search_that_is_committed() -> None:
+    found = json.loads((ROOT / "docs" / "figures" / "cosearch.json").read_text())
+    readme = (ROOT / "README.md").read_text()
+    for name, design in (("best found", found["best"][0]), ("baseline", found["baseline"])):
+        row = next(line for line in readme.splitlines() if line.startswith(f"| {name} |"))
+        cells = [cell.strip() for cell in row.split("|")]
+        assert cells[2:6] == [
+            f"{design['accuracy']:.2f}",
+            f"{design['latency_ms']:.3f}",
+            f"{design['energy_mj']:.3f}",
+            f"{design['area_mm2']:.1f}",
+        ]
+    assert found["accuracy_label"] in readme
+    assert f"{found['trials']:,} designs" in readme
+
+
+def test_readme_quotes_the_benchmark_that_is_committed() -> None:
+    measured = json.loads((ROOT / "benchmarks" / "results" / "search.json").read_text())
+    gains = [row["ppo_reward"] - row["random_reward"] for row in measured["rows"]]
+    readme = (ROOT / "README.md").read_text()
+    assert f"{measured['wins']} of {len(gains)} seeds" in readme
+    assert f"by {min(gains):.1f} to {max(gains):.1f} points" in readme
