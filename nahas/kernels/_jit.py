@@ -53,14 +53,22 @@ def kernel(*, parallel: bool = False, inline: bool = False) -> Callable[[F], F]:
         parallel: whether `prange` loops run on all threads.
         inline: whether callers take the body in. Rows passed between small functions then stay
             in registers: the bounds of `kernels.search` run 8 times faster so than called
-            (benchmarks/kernels.py).
+            (benchmarks/kernels.py). Such bodies also divide without asking whether the divisor
+            is 0, which keeps loops free of branches: write none that can be, in floats only.
+            The tests also run them as plain Python, which raises.
     """
 
     def compile_with_our_cache(function: F) -> F:
         before = numba.config.CACHE_DIR  # type: ignore[attr-defined]  # as above
         numba.config.CACHE_DIR = str(_FOLDER)  # type: ignore[attr-defined]  # as above
         try:
-            compiled: F = numba.njit(function, cache=_CACHED, parallel=parallel, forceinline=inline)
+            compiled: F = numba.njit(
+                function,
+                cache=_CACHED,
+                parallel=parallel,
+                forceinline=inline,
+                error_model="numpy" if inline else "python",
+            )
         finally:
             numba.config.CACHE_DIR = before  # type: ignore[attr-defined]  # as above
         return compiled

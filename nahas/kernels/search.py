@@ -288,27 +288,29 @@ def bound(
 
     Where the whole layer fits local memory beside partial sums, its candidates use the PEs
     and lanes of `ideal` (`at`) and can only move more. Where it does not, a candidate may use fewer
-    PEs: then every tensor is multicast to one PE, and local memory as quick as all together.
+    PEs, but over Q: then multicast reaches those alone, and local memory is as quick as that
+    of all PEs together.
     """
     weights, inputs, outputs = local_tile_bytes(layer, at)
     counts = count(layer, at, OUTSIDE)
     room = hw.local_memory_bytes - stay.reserved_bytes
     whole_fits = weights + inputs + PARTIAL_SUM_BYTES * outputs <= room
     if not whole_fits:
-        counts = least_moved(counts, hw, layer)
+        counts = least_moved(counts, hw, layer, at.q.pes)
     return cost(counts, hw, stay), whole_fits and is_attained(layer, hw, at)
 
 
 @kernel(inline=True)
-def least_moved(counts: CountsRow, hw: HardwareRow, layer: LayerRow) -> CountsRow:
-    """Counts without multicast, halo or uneven use of PEs."""
+def least_moved(counts: CountsRow, hw: HardwareRow, layer: LayerRow, q_pes: float) -> CountsRow:
+    """Counts without halo, uneven use of PEs, or multicast but over Q, which is never cut."""
     weights = counts.dram_weight_reads
+    spread = weights * q_pes
     rows = min(layer.p * layer.stride_p, layer.p * layer.r)
     columns = min(layer.q * layer.stride_q, layer.q * layer.s)
     inputs = float(layer.g) * layer.c * rows * columns
     return CountsRow(
         counts.compute_cycles, hw.pes_x * hw.pes_y, counts.macs, weights,
-        counts.register_output_updates, counts.register_output_reads, 0.0, weights, weights,
+        counts.register_output_updates, counts.register_output_reads, 0.0, spread, spread,
         inputs, counts.local_input_reads, counts.local_output_updates, 0.0,
         weights, inputs, counts.dram_output_updates,
     )  # fmt: skip
