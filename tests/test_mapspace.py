@@ -1,5 +1,7 @@
 """The mapspace holds what docs/mapspace.md says, fits where it says, and covers every layer."""
 
+from math import ceil
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from nahas.hardware import preset
 from nahas.kernels.menu import MOST_ASSIGNMENTS
 from nahas.kernels.records import HardwareRow, MappingRow, ResidencyRow
 from nahas.kernels.search import next_count
+from nahas.kernels.tilings import split
 from nahas.layers import Layer
 from nahas.mapping import Mapping, evaluate
 from nahas.mapspace import candidates, evaluated_cost, evaluated_counts
@@ -207,6 +210,26 @@ def test_tile_counts_grow_by_one_and_then_by_an_eighth():
         counts.append(int(tiles))
         tiles = next_count(tiles)
     assert counts == [*range(2, 17), 18, 20, 22, 24, 27, 30, 33, 37]
+
+
+@given(
+    st.integers(2, 3000),
+    st.integers(2, 60),
+    st.tuples(st.integers(1, 8), st.integers(1, 8), st.integers(1, 16)),
+    st.integers(1, 5),
+)
+@settings(max_examples=300)
+def test_a_cut_has_no_more_lanes_and_no_fewer_steps_and_no_tiny_pieces(blocks, tiles, axes, held):
+    # What the bounds of the search stand on (docs/mapspace.md).
+    x, y, lanes = map(float, axes)
+    whole = split(float(blocks), 1.0, (x, y, lanes), 1.0)
+    part = split(float(blocks), float(tiles), (x, y, lanes), float(held))
+    assert part.lanes <= whole.lanes <= lanes
+    assert part.pes <= x * y
+    assert part.steps >= whole.steps == ceil(blocks / (x * y * lanes))
+    assert whole.reach <= max(1, 2 * blocks / (x * y))
+    assert 2 * tiles * part.reach >= whole.reach
+    assert part.dram * part.pes * part.reach >= blocks
 
 
 def one_pe(local_memory_bytes: float, register_file_bytes: float = 2.0**20) -> HardwareRow:
