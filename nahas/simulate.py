@@ -116,8 +116,8 @@ class NetworkCost:
 
     @cached_property
     def reason(self) -> Reason:
-        """Why the network cannot run; OK when it can."""
-        return next((layer.reason for layer in self.layers if layer.reason), Reason.OK)
+        """Why the network cannot run; OK when it can. Of several, the last of `Reason`."""
+        return max(layer.reason for layer in self.layers)
 
 
 @dataclass(frozen=True)

@@ -288,7 +288,6 @@ def test_the_first_tile_is_waited_for_and_the_last_one_after(simulated):
         assert ceil(least[1] / io) <= cost.drain_cycles <= ceil(written / io)
 
 
-@pytest.mark.xfail(strict=True, reason="the drain of a layer cut along C counts partial sums")
 def test_no_more_drains_than_the_outputs_there_are(baseline):
     # Sums over 43 tiles of C wait in 32 bits and leave in 8.
     one_pe = replace(baseline, pes_x=1, pes_y=1, local_memory_mb=0.5)
@@ -345,7 +344,6 @@ def test_an_accelerator_with_tiny_memories_says_why_it_cannot_run(changes, reaso
     assert both.reason.tolist() == [reason, Reason.OK]
 
 
-@pytest.mark.xfail(strict=True, reason="simulate names the first reason, simulate_designs the last")
 def test_both_faces_give_the_same_reason_where_two_layers_fail(baseline):
     tiny = replace(baseline, simd_units=2000, register_file_kb=8, local_memory_mb=8 / 1024)
     wide = Layer(name="wide", k=2000, c=4)

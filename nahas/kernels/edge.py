@@ -10,7 +10,14 @@ from numpy import ceil
 
 from nahas.kernels._jit import kernel
 from nahas.kernels.records import CostRow, CountsRow, HardwareRow, LayerRow, ResidencyRow
-from nahas.kernels.tilings import PARTIAL_SUM_BYTES, Placement, Split, extent, local_tile_bytes
+from nahas.kernels.tilings import (
+    PARTIAL_SUM_BYTES,
+    Placement,
+    Split,
+    extent,
+    is_partial,
+    local_tile_bytes,
+)
 from nahas.vocabulary import Bound
 
 COMPUTE, LOCAL_MEMORY, IO = float(Bound.COMPUTE), float(Bound.LOCAL_MEMORY), float(Bound.IO)
@@ -168,8 +175,13 @@ def cost(counts: CountsRow, hw: HardwareRow, stay: ResidencyRow) -> CostRow:
 
 @kernel(inline=True)
 def first_and_last_tile(layer: LayerRow, at: Placement, stay: ResidencyRow) -> tuple[float, float]:
-    """Bytes over I/O before the first cycle (weights and inputs) and after the last (outputs)."""
+    """Bytes over I/O before the first cycle (weights and inputs) and after the last (outputs).
+
+    Partial sums that waited in local memory leave as single bytes.
+    """
     weights, inputs, outputs = local_tile_bytes(layer, at)
+    if is_partial(at):
+        outputs /= PARTIAL_SUM_BYTES
     channel_pes = at.g.pes * at.k.pes
     pixel_pes = at.p.pes * at.q.pes
     first = weights * channel_pes + inputs * at.g.pes * pixel_pes * (1.0 - stay.input_on_chip)
