@@ -125,8 +125,8 @@ def test_compiled_and_plain_kernels_decide_alike(network, capacity):
         first(table.output_words, table.last_use, float(capacity), reserved)
         second(table.operands, table.sizes, reserved, 4.0, out, words)
         answers.append((reserved, out, words))
-    for compiled, plain in zip(*answers, strict=True):
-        assert np.array_equal(compiled, plain)
+    for one, other in zip(*answers, strict=True):
+        assert np.array_equal(one, other)
 
 
 @given(networks(), POINTS)
