@@ -53,8 +53,9 @@ def kernel(*, parallel: bool = False, inline: bool = False) -> Callable[[F], F]:
         parallel: whether `prange` loops run on all threads.
         inline: whether callers take the body in. Rows passed between small functions then stay
             in registers: the bounds of `kernels.search` run 2.4 times faster so than called, the
-            whole search 1.7 times (benchmarks/kernels.py). Such bodies also divide without asking whether the divisor
-            is 0, which keeps loops free of branches: write none that can be, in floats only.
+            whole search 1.7 times (benchmarks/kernels.py). Such bodies also divide without
+            asking whether the divisor is 0, which keeps loops free of branches: write none
+            that can be, in floats only.
             The tests also run them as plain Python, which raises.
     """
 
