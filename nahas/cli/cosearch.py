@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,13 +15,13 @@ from nahas.cli.options import (
     announce_compilation,
     command,
     saved_options,
-    seconds,
     seed_option,
     tables_option,
     use_workers,
     workers_option,
 )
 from nahas.cli.output import Output, Ticker, table
+from nahas.cli.search_options import search_options
 from nahas.cli.settings import settings_text
 from nahas.errors import StudyError, UsageError
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from nahas.study.trials import Trials
 
     Watcher = Callable[[Trials], None]
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 EXIT_NOTHING_FEASIBLE = 3
 EXIT_INTERRUPTED = 130
@@ -44,80 +42,6 @@ TABLED_SPACE = "macro"
 
 NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "best", "trackers")
 """Options that say how to run, not what to search: a resumed search does not inherit them."""
-
-
-def search_options(function: F) -> F:
-    """What to search, for what, and for how long."""
-    options = [
-        click.option("--space", default="mnasnet", show_default=True, help="The network space."),
-        click.option(
-            "--table",
-            metavar="PATH|download",
-            help="Measured accuracies of the space's networks, instead of predicted ones; "
-            "'download' gets the published table.",
-        ),
-        click.option(
-            "--trials",
-            "--max-trials",
-            metavar="N",
-            type=click.IntRange(min=1),
-            default=2500,
-            show_default=True,
-            help="Designs to try, over the whole study.",
-        ),
-        click.option(
-            "--time-limit", metavar="TIME", type=seconds, help="Stop after this: 90, 5m, 2h."
-        ),
-        _target("latency", "ms", "1x"),
-        _target("energy", "mJ", "none"),
-        _target("area", "mm2", "1x"),
-        click.option(
-            "--reward",
-            default="hard",
-            show_default=True,
-            help="'hard' pays nothing below a target, 'soft' always trades.",
-        ),
-        click.option(
-            "--reward-p", type=float, help="Exponent where a target is met, instead of --reward's."
-        ),
-        click.option(
-            "--reward-q", type=float, help="Exponent where it is missed, instead of --reward's."
-        ),
-        click.option(
-            "--controller",
-            default="ppo",
-            show_default=True,
-            help="Who proposes: ppo, random, or a plug-in.",
-        ),
-        click.option(
-            "--batch",
-            metavar="N",
-            type=click.IntRange(min=1),
-            default=20,
-            show_default=True,
-            help="Designs between two lessons of the controller.",
-        ),
-        click.option(
-            "--baseline",
-            metavar="PRESET|FILE",
-            default="edge-baseline",
-            show_default=True,
-            help="The accelerator that targets like 0.8x are multiples of.",
-        ),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
-def _target(metric: str, unit: str, default: str) -> Callable[[F], F]:
-    return click.option(
-        f"--{metric}",
-        metavar="LIMIT",
-        default=default,
-        show_default=True,
-        help=f"Most {metric} allowed, in {unit}, or like 0.8x of the baseline's, or none.",
-    )
 
 
 @command(

@@ -17,7 +17,7 @@ import click
 from nahas.cli.cosearch import cosearch
 from nahas.cli.doctor import doctor
 from nahas.cli.fit_surrogate import fit_surrogate
-from nahas.cli.options import talk_options
+from nahas.cli.options import HELP_OPTIONS, talk_options
 from nahas.cli.output import wants_colour
 from nahas.cli.report import report
 from nahas.cli.settings import did_you_mean
@@ -34,6 +34,10 @@ EXIT_INTERRUPTED = 130
 
 class Group(click.Group):
     """A group that keeps the order of its commands and names the nearest for an unknown one."""
+
+    def get_help_option_names(self, _: click.Context) -> list[str]:
+        """The spellings of help, as every command has them."""
+        return list(HELP_OPTIONS)
 
     def list_commands(self, _: click.Context) -> list[str]:
         """The commands in the order in which people meet them."""
@@ -72,7 +76,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
             help="Print the versions of nahas and of what it stands on.",
         ),
     ],
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "NAHAS"},
+    context_settings={"auto_envvar_prefix": "NAHAS"},
     epilog="`nahas COMMAND --help` shows a command's options and examples.",
 )
 def nahas(**_: Any) -> None:
@@ -144,4 +148,6 @@ def _with_hint(error: click.ClickException) -> str:
 
 def main() -> None:
     """The entry point."""
+    # Where colorama is installed, Numba has it write an escape sequence to stdout at exit.
+    os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
     sys.exit(run(sys.argv[1:]))

@@ -18,6 +18,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_SEED = 0
 
+HELP_OPTIONS = ("-h", "--help")
+
 
 class Command(click.Command):
     """A command with the options that all commands have, and examples below its help.
@@ -31,6 +33,10 @@ class Command(click.Command):
         self.examples = examples
         self._common = _common_options()
         self.params = [*self.params, *self._common]
+
+    def get_help_option_names(self, _: click.Context) -> list[str]:
+        """The spellings of help, whoever makes the context."""
+        return list(HELP_OPTIONS)
 
     def get_short_help_str(self, _: int = 0) -> str:
         """The first sentence of the help, whole."""

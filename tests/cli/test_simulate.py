@@ -127,3 +127,8 @@ def test_a_bad_hardware_file_names_the_field(nahas, tmp_path, field, value, said
     assert ran.code == 2
     assert said in ran.err
     assert str(path) in ran.err
+
+
+def test_json_on_a_terminal_is_json_alone(terminal):
+    # Kernels run here: Numba would let colorama write an escape sequence at exit.
+    assert json.loads(terminal(["simulate", "mobilenet-v2", "--json"]).out)["layers"]

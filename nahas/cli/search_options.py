@@ -1,0 +1,99 @@
+"""The options that say what `nahas cosearch` searches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from nahas.cli.options import seconds
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def search_options(function: F) -> F:
+    """What to search, for what, and for how long."""
+    for option in reversed([*_what_options(), *_reward_options(), *_how_options()]):
+        function = option(function)
+    return function
+
+
+def _what_options() -> list[Callable[[F], F]]:
+    return [
+        click.option("--space", default="mnasnet", show_default=True, help="The network space."),
+        click.option(
+            "--table",
+            metavar="PATH|download",
+            help="Measured accuracies of the space's networks, instead of predicted ones; "
+            "'download' gets the published table.",
+        ),
+        click.option(
+            "--trials",
+            "--max-trials",
+            metavar="N",
+            type=click.IntRange(min=1),
+            default=2500,
+            show_default=True,
+            help="Designs to try, over the whole study.",
+        ),
+        click.option(
+            "--time-limit", metavar="TIME", type=seconds, help="Stop after this: 90, 5m, 2h."
+        ),
+    ]
+
+
+def _reward_options() -> list[Callable[[F], F]]:
+    return [
+        _target("latency", "ms", "1x"),
+        _target("energy", "mJ", "none"),
+        _target("area", "mm2", "1x"),
+        click.option(
+            "--baseline",
+            metavar="PRESET|FILE",
+            default="edge-baseline",
+            show_default=True,
+            help="The accelerator that targets like 0.8x are multiples of.",
+        ),
+        click.option(
+            "--reward",
+            default="hard",
+            show_default=True,
+            help="'hard' pays nothing below a target, 'soft' always trades.",
+        ),
+        click.option(
+            "--reward-p", type=float, help="Exponent where a target is met, instead of --reward's."
+        ),
+        click.option(
+            "--reward-q", type=float, help="Exponent where it is missed, instead of --reward's."
+        ),
+    ]
+
+
+def _how_options() -> list[Callable[[F], F]]:
+    return [
+        click.option(
+            "--controller",
+            default="ppo",
+            show_default=True,
+            help="Who proposes: ppo, random, or a plug-in.",
+        ),
+        click.option(
+            "--batch",
+            metavar="N",
+            type=click.IntRange(min=1),
+            default=20,
+            show_default=True,
+            help="Designs between two lessons of the controller.",
+        ),
+    ]
+
+
+def _target(metric: str, unit: str, default: str) -> Callable[[F], F]:
+    return click.option(
+        f"--{metric}",
+        metavar="LIMIT",
+        default=default,
+        show_default=True,
+        help=f"Most {metric} allowed, in {unit}, or like 0.8x of the baseline's, or none.",
+    )
