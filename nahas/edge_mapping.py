@@ -37,7 +37,7 @@ def edge_mapping(layer: Layer, row: MappingRow) -> Mapping:
             (Dim.R, row.register_r),
             (Dim.S, row.register_s),
         ],
-        Slot.DATAPATH: [(row.simd_dim, row.simd_count), (Dim.C, row.dot_count)],
+        Slot.DATAPATH: [(Dim.G, row.simd_g), (Dim.K, row.simd_k), (Dim.C, row.dot)],
     }
     loops = tuple(
         Loop(slot, Dim(dim), int(count))

@@ -8,6 +8,11 @@ from nahas.errors import LayerError
 from nahas.kernels.records import LayerRow
 from nahas.vocabulary import LayerKind
 
+MOST_EXTENT = 2**20
+MOST_MACS = 2**45
+"""The largest layer whose every count is exact: float64 holds integers to 2**53, and the mapper
+divides in it, which is exact for operands below 2**26."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:

@@ -17,21 +17,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from nahas.errors import MappingError
+from nahas.layers import MOST_EXTENT, MOST_MACS, Layer
 from nahas.templates import ALL, REFERENCE, Template
 from nahas.vocabulary import Access, Dim, Level, Slot, Tensor
-
-if TYPE_CHECKING:
-    from nahas.layers import Layer
-
-MOST_EXTENT = 2**20
-MOST_MACS = 2**45
-"""Beyond these, counts times energies would leave the integers that a double holds."""
 
 READ, WRITE, SHARED = range(3)
 """Columns of the limits of `bandwidth_cycles`."""

@@ -42,7 +42,8 @@ def candidates(layer: LayerRow, hw: HardwareRow, stay: ResidencyRow) -> Iterator
         Dim.Q: float(layer.q),
     }
     pes = [dim for dim in (Dim.G, Dim.K, Dim.P, Dim.Q) if sizes[dim] > 1] or [Dim.K]
-    lanes = [dim for dim in (Dim.G, Dim.K, Dim.C, Dim.Q) if sizes[dim] > 1] or [Dim.K]
+    pixels = Dim.Q if layer.q > 1 else Dim.P
+    lanes = [dim for dim in (Dim.G, Dim.K, Dim.C, pixels) if sizes[dim] > 1] or [Dim.K]
     for x in pes:
         for y in pes:
             if hw.pes_x == hw.pes_y and y > x:

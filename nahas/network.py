@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.errors import NetworkError
-from nahas.layers import Layer
+from nahas.layers import MOST_EXTENT, MOST_MACS, Layer
 
 NETWORK_INPUT, NO_OPERAND = -1, -2
-LARGEST_DIM = 2**26  # the mapper divides in float64, which is exact below (kernels.tilings)
 
 
 @dataclass(frozen=True)
@@ -89,10 +88,11 @@ class Network:
                     f"network '{self.name}': layer '{layer.name}' has a batch of {layer.n}, "
                     "but the simulator runs one inference at a time: use a batch of 1"
                 )
-            if max(layer.g, layer.k, layer.c, layer.p, layer.q) >= LARGEST_DIM:
+            extents = (layer.g, layer.k, layer.c, layer.p, layer.q, layer.r, layer.s)
+            if max(extents) > MOST_EXTENT or layer.macs > MOST_MACS:
                 raise NetworkError(
-                    f"network '{self.name}': layer '{layer.name}' has a dim of "
-                    f"{LARGEST_DIM} or more, which the simulator cannot divide exactly"
+                    f"network '{self.name}': layer '{layer.name}' is too large to count exactly: "
+                    f"at most {MOST_EXTENT} along a dim and {MOST_MACS} multiply-accumulates"
                 )
         count = len(self.layers)
         operands = np.full((count, 2), NO_OPERAND, np.int64)

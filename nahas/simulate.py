@@ -1,9 +1,9 @@
 """Latency, energy and area of networks on accelerators: the ground truth of every search.
 
 The rules of a network (docs/equations.md): layers run in sequence, batch 1, int8 with int32
-partial sums. An activation that fits stays on chip (`kernels.residency`). Weights stream, and
-each layer's first tile is fetched while the layer before computes, so only the first layer's
-first tile and the last layer's last tile are waited for.
+partial sums. An activation that fits stays on chip (`kernels.residency`). Weights stream from
+DRAM in every inference, and the first weight tile of each layer comes in while the layer before
+runs; only the first layer's first tiles and the last layer's last tile are waited for.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class LayerCost:
 
     Attributes:
         cycles: the largest of the three that follow.
+        io_cycles: what crosses the I/O interface while the layer runs: its own traffic but for
+            its first weight tile, which has come in before, and that tile of the next layer.
         energy_pj: the sum of the five components; `mac_pj` is the vector units' energy in a
             vector layer.
         *_bytes: traffic over the I/O interface by tensor.
@@ -78,8 +80,7 @@ class NetworkCost:
         layers: [L] in execution order.
         startup_cycles: waiting for the first tile, before anything computes.
         drain_cycles: waiting for the last tile to leave.
-        latency_ms: all layers in sequence with start-up and drain; the first and last layer
-            move that much less while they compute.
+        latency_ms: all layers in sequence, with start-up and drain.
         energy_mj: dynamic energy and leakage, DRAM included.
         area_mm2: the accelerator.
     """
@@ -95,8 +96,8 @@ class NetworkCost:
 
     @property
     def cycles(self) -> float:
-        """Clock cycles of one inference."""
-        return self.latency_ms * self.hardware.clock_mhz * 1e3
+        """Clock cycles of one inference: the layers in sequence, start-up and drain."""
+        return sum(layer.cycles for layer in self.layers) + self.startup_cycles + self.drain_cycles
 
     @property
     def tops(self) -> float:
@@ -131,6 +132,7 @@ class Outcome:
         counts: [N, 16] records.COUNTS.
         stays: [N, 3] records.RESIDENCY.
         candidates: [N] mappings costed.
+        waiting: [2, B] cycles of start-up and drain.
     """
 
     starts: NDArray[np.int64]
@@ -139,9 +141,10 @@ class Outcome:
     counts: NDArray[np.float64]
     stays: NDArray[np.float64]
     candidates: NDArray[np.int64]
+    waiting: NDArray[np.float64]
 
     def column(self, name: str) -> NDArray[np.float64]:
-        """One field of the costs [N]."""
+        """One field of the costs [N]: a view."""
         return self.costs[:, CostRow._fields.index(name)]
 
     def total(self, name: str) -> NDArray[np.float64]:
@@ -169,15 +172,15 @@ def _row(hardware: Hardware) -> HardwareRow:
 def _row_from(hardware: Hardware, tables: Tables | None) -> HardwareRow:
     energies = access_energies(hardware, tables)
     return HardwareRow(
-        pes_x=hardware.pes_x,
-        pes_y=hardware.pes_y,
-        lanes=hardware.compute_lanes,
-        simd_units=hardware.simd_units,
-        macs_per_simd=hardware.macs_per_simd,
-        local_memory_bytes=hardware.local_memory_bytes,
-        register_file_bytes=hardware.register_file_bytes,
-        local_memory_bytes_per_cycle=hardware.local_memory_bytes_per_cycle,
-        io_bytes_per_cycle=hardware.io_bytes_per_cycle,
+        pes_x=float(hardware.pes_x),
+        pes_y=float(hardware.pes_y),
+        lanes=float(hardware.compute_lanes),
+        simd_units=float(hardware.simd_units),
+        macs_per_simd=float(hardware.macs_per_simd),
+        local_memory_bytes=float(hardware.local_memory_bytes),
+        register_file_bytes=float(hardware.register_file_bytes),
+        local_memory_bytes_per_cycle=float(hardware.local_memory_bytes_per_cycle),
+        io_bytes_per_cycle=float(hardware.io_bytes_per_cycle),
         mac_pj=energies.mac_pj,
         vector_op_pj=energies.vector_op_pj,
         register_file_read_pj_per_byte=energies.register_file_read_pj_per_byte,
@@ -205,13 +208,23 @@ def empty_outcome(starts: NDArray[np.int64], stays: NDArray[np.float64]) -> Outc
         counts=np.zeros((size, len(CountsRow._fields))),
         stays=stays,
         candidates=np.zeros(size, np.int64),
+        waiting=np.zeros((2, len(starts) - 1)),
     )
 
 
 def solve_designs(
     tables: Sequence[LayerTable], points: NDArray[np.float64], objective: Objective
 ) -> Outcome:
-    """Map every layer of B designs: `tables[i]` on the accelerator `points[i]` [B, 18]."""
+    """B designs, `tables[i]` on the accelerator `points[i]` [B, 18]: layers in sequence."""
+    outcome = solve_layers(tables, points, objective)
+    sequence(outcome, points.repeat(np.diff(outcome.starts), axis=0))
+    return outcome
+
+
+def solve_layers(
+    tables: Sequence[LayerTable], points: NDArray[np.float64], objective: Objective
+) -> Outcome:
+    """As `solve_designs`, but each layer as if it ran alone: no waiting, no prefetch."""
     lengths = np.array([len(table.rows) for table in tables], np.int64)
     starts = np.concatenate([[0], np.cumsum(lengths)])
     rows = np.concatenate([table.rows for table in tables])
@@ -234,6 +247,45 @@ def solve_designs(
     for name in ("costs", "mappings", "counts", "candidates"):
         getattr(outcome, name)[is_mapped] = getattr(found, name)
     return outcome
+
+
+def sequence(outcome: Outcome, points: NDArray[np.float64]) -> None:
+    """Put the layers of each design in sequence: prefetch, start-up and drain.
+
+    The first weight tile of a layer comes in while the layer before runs, whose I/O it joins.
+    The first layer's first tiles come in before anything computes, the last layer's last tile
+    leaves after everything has, and neither crosses the interface again. Rewrites the costs
+    that depend on it, and the waiting. [docs/equations.md 11]
+
+    Args:
+        outcome: costs of layers alone; changed.
+        points: [N, 18] the accelerator of each layer, records.HARDWARE.
+    """
+    starts, ends = outcome.starts[:-1], outcome.starts[1:] - 1
+    of = outcome.column
+    io_bytes_per_cycle, leakage = (
+        points[:, HardwareRow._fields.index(name)]
+        for name in ("io_bytes_per_cycle", "leakage_pj_per_cycle")
+    )
+    first_weights, first_inputs = of("first_weight_bytes"), of("first_input_bytes")
+    following = np.append(first_weights[1:], 0.0)
+    following[ends] = 0.0
+    moved = of("weight_bytes") + of("input_bytes") + of("output_bytes") - first_weights + following
+    moved[starts] -= first_inputs[starts]
+    moved[ends] -= of("last_output_bytes")[ends]
+    first = (first_weights + first_inputs)[starts] / io_bytes_per_cycle[starts]
+    last = of("last_output_bytes")[ends] / io_bytes_per_cycle[ends]
+    outcome.waiting[:] = np.ceil([first, last])
+    io = np.ceil(np.maximum(moved, 0.0) / io_bytes_per_cycle)
+    compute, local = of("compute_cycles"), of("local_memory_cycles")
+    cycles = np.maximum(np.maximum(compute, local), io)
+    bound = np.where(io >= local, Bound.IO, Bound.LOCAL_MEMORY)
+    leaked = cycles * leakage - of("leakage_pj")
+    of("bound")[:] = np.where(cycles > compute, bound, Bound.COMPUTE)
+    of("io_cycles")[:] = io
+    of("cycles")[:] = cycles
+    of("leakage_pj")[:] += leaked
+    of("energy_pj")[:] += leaked
 
 
 def simulate_designs(
@@ -263,13 +315,12 @@ def simulate_designs(
     points = hardware_rows(hardware, tables)
     outcome = solve_designs([network.table for network in networks], points, objective)
     reason = np.maximum.reduceat(outcome.column("reason"), outcome.starts[:-1]).astype(np.int64)
-    io = points[:, HardwareRow._fields.index("io_bytes_per_cycle")]
     leakage = points[:, HardwareRow._fields.index("leakage_pj_per_cycle")]
-    cycles = total_cycles(outcome, waiting_cycles(outcome, io))
-    waited = cycles - outcome.total("cycles")
+    waiting = outcome.waiting.sum(axis=0)
+    cycles = outcome.total("cycles") + waiting
     clock = np.array([point.clock_mhz for point in hardware])
     latency = cycles / (clock * 1e3)
-    energy = (outcome.total("energy_pj") + waited * leakage) / PJ_PER_MJ
+    energy = (outcome.total("energy_pj") + waiting * leakage) / PJ_PER_MJ
     feasible = reason == Reason.OK
     return DesignCosts(
         latency_ms=np.where(feasible, latency, np.inf),
@@ -278,34 +329,6 @@ def simulate_designs(
         parameters=np.array([network.parameters for network in networks], np.int64),
         reason=reason,
     )
-
-
-def waiting_cycles(
-    outcome: Outcome, io_bytes_per_cycle: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Cycles of each design's start-up and drain: [2, B].
-
-    The first layer's first tile comes in before anything computes, the last layer's last tile
-    leaves after everything has.
-    """
-    first = outcome.column("first_tile_bytes")[outcome.starts[:-1]]
-    last = outcome.column("last_tile_bytes")[outcome.starts[1:] - 1]
-    return np.ceil(np.stack([first, last]) / io_bytes_per_cycle)
-
-
-def total_cycles(outcome: Outcome, waiting: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cycles of each design [B]: all layers in sequence, with start-up and drain.
-
-    What crosses the I/O interface in start-up or drain [2, B] does not cross it again while
-    the first and the last layer compute, so their I/O cycles are that much fewer.
-    """
-    on_chip = np.maximum(outcome.column("compute_cycles"), outcome.column("local_memory_cycles"))
-    io = outcome.column("io_cycles").copy()
-    np.subtract.at(io, outcome.starts[:-1], waiting[0])
-    np.subtract.at(io, outcome.starts[1:] - 1, waiting[1])
-    layers = np.add.reduceat(np.maximum(on_chip, io), outcome.starts[:-1])
-    cycles: NDArray[np.float64] = layers + waiting.sum(axis=0)
-    return cycles
 
 
 def simulate(
@@ -323,8 +346,7 @@ def simulate(
     points = hardware_rows([hardware], tables)
     outcome = solve_designs([network.table], points, objective)
     costs = simulate_designs([network], [hardware], objective, tables)
-    io = points[:, HardwareRow._fields.index("io_bytes_per_cycle")]
-    startup, drain = waiting_cycles(outcome, io)[:, 0]
+    startup, drain = outcome.waiting[:, 0]
     return NetworkCost(
         network=network,
         hardware=hardware,
@@ -345,7 +367,7 @@ def _layer_cost(layer: Layer, hardware: Hardware, outcome: Outcome, i: int) -> L
     fields: dict[str, Any] = {
         name: value
         for name, value in row._asdict().items()
-        if name not in ("bound", "reason", "first_tile_bytes", "last_tile_bytes")
+        if name in LayerCost.__dataclass_fields__ and name not in ("bound", "reason")
     }
     return LayerCost(
         layer=layer,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nahas.errors import MappingError
-from nahas.vocabulary import Level, Slot, Tensor
+from nahas.vocabulary import Level, Tensor
 
 ALL = frozenset(Tensor)
 
@@ -18,32 +18,24 @@ class Template:
         name: what documents call it.
         keep: what each level stores [3], in the order of `Level`; DRAM stores every tensor. A
             tensor that a level does not store passes it by.
-        fan_outs: the spatial slots that the hierarchy has.
         exact_multicast: whether a word that several children ask for in one step is read once
             even where their tiles overlap only in part. Otherwise only children that ask for
             the identical slab share a read: Timeloop's rule, and so the default.
 
     Raises:
-        MappingError: when DRAM does not store every tensor, or a fan-out is not spatial.
+        MappingError: when DRAM does not store every tensor.
     """
 
     name: str
     keep: tuple[frozenset[Tensor], frozenset[Tensor], frozenset[Tensor]] = (ALL, ALL, ALL)
-    fan_outs: frozenset[Slot] = frozenset({Slot.PE_ARRAY, Slot.LANE_ARRAY, Slot.DATAPATH})
     exact_multicast: bool = False
 
     def __post_init__(self) -> None:
         if self.keep[Level.DRAM] != ALL:
             raise MappingError(f"template '{self.name}': DRAM must store every tensor")
-        for slot in self.fan_outs:
-            if slot % 2 == 0:
-                raise MappingError(
-                    f"template '{self.name}': {slot.name} is temporal, but a fan-out is spatial: "
-                    "use PE_ARRAY, LANE_ARRAY or DATAPATH"
-                )
 
 
-REFERENCE = Template(name="reference", fan_outs=frozenset({Slot.LANE_ARRAY, Slot.DATAPATH}))
+REFERENCE = Template(name="reference")
 """Timeloop's reference hierarchy: one shared buffer, PEs below it, a register file in each."""
 
 EDGE = Template(name="edge", keep=(ALL, ALL, frozenset({Tensor.WEIGHTS, Tensor.OUTPUTS})))

@@ -168,10 +168,5 @@ def test_a_template_is_refused_where_dram_misses_a_tensor():
         Template(name="odd", keep=kept)
 
 
-def test_a_template_is_refused_where_a_fan_out_is_temporal():
-    with pytest.raises(MappingError, match="LOCAL_MEMORY is temporal"):
-        Template(name="odd", fan_outs=frozenset({Slot.LOCAL_MEMORY}))
-
-
 def test_inputs_of_the_edge_template_pass_the_register_file_by():
     assert Tensor.INPUTS not in EDGE.keep[Level.REGISTER_FILE]

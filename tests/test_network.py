@@ -78,7 +78,7 @@ def test_the_table_says_what_is_read_and_until_when():
     ("layer", "sentence"),
     [
         (Layer(name="many", n=8), "layer 'many' has a batch of 8, but the simulator runs one"),
-        (Layer(name="large", c=2**26), "layer 'large' has a dim of 67108864 or more"),
+        (Layer(name="large", c=2**26), "layer 'large' is too large to count exactly: at most"),
     ],
 )
 def test_what_the_simulator_cannot_run_is_refused_by_layer(layer, sentence):

@@ -152,11 +152,11 @@ def cost(counts: CountsRow, hw: HardwareRow, stay: ResidencyRow) -> CostRow:
         counts.dram_input_reads * (1.0 - stay.input_on_chip),
         counts.dram_output_updates * (1.0 - stay.output_on_chip),
     )
+    reads += counts.dram_input_reads * stay.input_on_chip
+    writes += counts.dram_output_updates * stay.output_on_chip
     local_cycles = ceil((reads + writes) / (counts.pes * hw.local_memory_bytes_per_cycle))
     io_cycles = ceil((weights + inputs + outputs) / hw.io_bytes_per_cycle)
     cycles = max(counts.compute_cycles, max(local_cycles, io_cycles))
-    reads += counts.dram_input_reads * stay.input_on_chip
-    writes += counts.dram_output_updates * stay.output_on_chip
     mac = counts.macs * hw.mac_pj
     register = register_file_energy(counts, hw)
     local = reads * hw.local_memory_read_pj_per_byte + writes * hw.local_memory_write_pj_per_byte
@@ -169,13 +169,15 @@ def cost(counts: CountsRow, hw: HardwareRow, stay: ResidencyRow) -> CostRow:
     return CostRow(
         cycles, counts.compute_cycles, local_cycles, io_cycles,
         energy, mac, register, local, dram, leakage,
-        weights, inputs, outputs, 0.0, 0.0, bound, 0.0,
+        weights, inputs, outputs, 0.0, 0.0, 0.0, bound, 0.0,
     )  # fmt: skip
 
 
 @kernel(inline=True)
-def first_and_last_tile(layer: LayerRow, at: Placement, stay: ResidencyRow) -> tuple[float, float]:
-    """Bytes over I/O before the first cycle (weights and inputs) and after the last (outputs).
+def first_and_last_tile(
+    layer: LayerRow, at: Placement, stay: ResidencyRow
+) -> tuple[float, float, float]:
+    """Bytes over I/O before the first cycle (weights, inputs) and after the last (outputs).
 
     Partial sums that waited in local memory leave as single bytes.
     """
@@ -184,5 +186,10 @@ def first_and_last_tile(layer: LayerRow, at: Placement, stay: ResidencyRow) -> t
         outputs /= PARTIAL_SUM_BYTES
     channel_pes = at.g.pes * at.k.pes
     pixel_pes = at.p.pes * at.q.pes
-    first = weights * channel_pes + inputs * at.g.pes * pixel_pes * (1.0 - stay.input_on_chip)
-    return first, outputs * channel_pes * pixel_pes * (1.0 - stay.output_on_chip)
+    every_weight = float(layer.g) * layer.k * layer.c * layer.r * layer.s
+    every_output = float(layer.g) * layer.k * layer.p * layer.q
+    return (
+        min(weights * channel_pes, every_weight),
+        inputs * at.g.pes * pixel_pes * (1.0 - stay.input_on_chip),
+        min(outputs * channel_pes * pixel_pes, every_output) * (1.0 - stay.output_on_chip),
+    )

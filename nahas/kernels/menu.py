@@ -28,11 +28,11 @@ def assignments(layer: LayerRow, hw: HardwareRow, blocks: Blocks, menu: RecordAr
 
     Only a dim of more than one block can be spread; where there is none, K stands in. Where
     both PE axes are equally long, swapping them changes nothing, so one order is kept. Lanes
-    do not spread P: where they could, Q serves as well.
+    spread P only where Q is 1: elsewhere Q serves as well.
     """
     g, c = blocks.g > 1.0, blocks.c > 1.0
     k = blocks.k > 1.0 or not (g or layer.p > 1 or layer.q > 1)
-    k_lane = blocks.k > 1.0 or not (g or c or layer.q > 1)
+    k_lane = blocks.k > 1.0 or not (g or c or layer.p > 1 or layer.q > 1)
     size = 0
     for x in (G, K, P, Q):
         if not may_spread(x, layer, g, k, c):
@@ -40,7 +40,7 @@ def assignments(layer: LayerRow, hw: HardwareRow, blocks: Blocks, menu: RecordAr
         for y in (G, K, P, Q):
             if (hw.pes_x == hw.pes_y and y > x) or not may_spread(y, layer, g, k, c):
                 continue
-            for lane in (G, K, C, Q):
+            for lane in (G, K, C, Q if layer.q > 1 else P):
                 if may_spread(lane, layer, g, k_lane, c):
                     menu[size, 0], menu[size, 1], menu[size, 2] = x, y, lane
                     size += 1

@@ -74,11 +74,12 @@ RESIDENCY = np.dtype([(name, np.float64) for name in ResidencyRow._fields])
 class MappingRow(NamedTuple):
     """A mapping of the edge template; every field an integer.
 
-    `pe_x_dim`, `pe_y_dim`, `lane_dim`, `simd_dim` are `vocabulary.Dim`; `*_count` how many
-    instances each axis uses; `dram_*`, `local_*`, `register_*` the temporal loop counts of a
-    dim at a level. `dram_channels_outer` puts the channel loop of DRAM outside that of P.
-    `output_stationary` puts the reduction loops of the local memory innermost, otherwise
-    P and Q are innermost and the weights of the register file stay.
+    `pe_x_dim`, `pe_y_dim` and `lane_dim` are `vocabulary.Dim`, `*_count` how many instances
+    each axis uses. `simd_g` x `simd_k` SIMD units are used, and `dot` of each one's width.
+    `dram_*`, `local_*`, `register_*` are the temporal loop counts of a dim at a level.
+    `dram_channels_outer` puts the channel loops of DRAM outside that of P.
+    `output_stationary` puts the reduction loops of the local memory innermost; otherwise P
+    and Q are innermost and the weights of the register file stay.
     """
 
     pe_x_dim: int
@@ -87,9 +88,9 @@ class MappingRow(NamedTuple):
     pe_y_count: int
     lane_dim: int
     lane_count: int
-    simd_dim: int
-    simd_count: int
-    dot_count: int
+    simd_g: int
+    simd_k: int
+    dot: int
     dram_g: int
     dram_k: int
     dram_c: int
@@ -145,8 +146,9 @@ class CostRow(NamedTuple):
     Attributes:
         cycles: the largest of compute_cycles, local_memory_cycles and io_cycles.
         *_pj: energy of the component; energy_pj is their sum.
-        *_bytes: DRAM traffic of the tensor; first_tile_bytes and last_tile_bytes what must be
-            on chip before the first cycle, and what leaves after the last one.
+        weight_bytes, input_bytes, output_bytes: DRAM traffic of the tensor.
+        first_weight_bytes, first_input_bytes: what must come in before the first cycle.
+        last_output_bytes: what leaves after the last one.
         bound, reason: `vocabulary.Bound`, `vocabulary.Reason`.
     """
 
@@ -163,8 +165,9 @@ class CostRow(NamedTuple):
     weight_bytes: float
     input_bytes: float
     output_bytes: float
-    first_tile_bytes: float
-    last_tile_bytes: float
+    first_weight_bytes: float
+    first_input_bytes: float
+    last_output_bytes: float
     bound: float
     reason: float
 

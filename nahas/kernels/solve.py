@@ -50,13 +50,12 @@ def mapping_row(
     layer: LayerRow, hw: HardwareRow, axes: Axes, at: Placement, outer: bool
 ) -> MappingRow:
     """The loop counts of a placement."""
-    grouped = layer.k == 1 and layer.g > 1
     on_y = cut_of(at, axes.y)
     y_count = min(hw.pes_y, on_y.pes)
     x_count = pes_on(axes.x, axes.y, hw.pes_y, cut_of(at, axes.x))
     return MappingRow(
         axes.x, int(x_count), axes.y, int(y_count), axes.lane, int(cut_of(at, axes.lane).lanes),
-        G if grouped else K, int(at.blocks.simd_g * at.blocks.simd_k), int(at.blocks.dot),
+        int(at.blocks.simd_g), int(at.blocks.simd_k), int(at.blocks.dot),
         int(at.g.dram), int(at.k.dram), int(at.c.dram), int(at.p.dram), int(outer),
         int(at.g.local), int(at.k.local), int(at.c.local), int(at.p.local), int(at.q.local),
         int(at.local_r), int(at.local_s), int(at.output_stationary),
@@ -75,14 +74,15 @@ def solve(
     at = place(layer, hw, blocks, best.axes, best.wish)
     counts = count(layer, at, best.channels_outer)
     row = cost(counts, hw, stay)
-    first, last = first_and_last_tile(layer, at, stay)
+    first_weights, first_inputs, last = first_and_last_tile(layer, at, stay)
     reason = 0.0
     if best.first == np.inf:
         reason = LOCAL_MEMORY if at.register_fits else REGISTER_FILE
     final = CostRow(
         row.cycles, row.compute_cycles, row.local_memory_cycles, row.io_cycles, row.energy_pj,
         row.mac_pj, row.register_file_pj, row.local_memory_pj, row.dram_pj, row.leakage_pj,
-        row.weight_bytes, row.input_bytes, row.output_bytes, first, last, row.bound, reason,
+        row.weight_bytes, row.input_bytes, row.output_bytes, first_weights, first_inputs, last,
+        row.bound, reason,
     )  # fmt: skip
     return final, mapping_row(layer, hw, best.axes, at, best.channels_outer), counts, best.costed
 

@@ -1,7 +1,7 @@
 """How a layer is cut over the levels of the edge template, and whether the pieces fit.
 
 Everything is counted in float64: divisions are several times quicker than in int64, and
-exact while operands stay below 2**26 (`nahas.simulate` refuses larger dims).
+exact while operands stay below 2**26 (`nahas.layers.MOST_EXTENT` is less).
 """
 
 from __future__ import annotations
@@ -154,15 +154,19 @@ def balanced(words: float, units: float) -> float:
 def blocks_of(layer: LayerRow, hw: HardwareRow) -> Blocks:
     """What a layer is cut into by the datapath.
 
-    SIMD units spread output channels, or groups where a group has a single output channel.
+    SIMD units spread the output channels of a group, and as many groups as then have room.
     """
     dot = min(hw.macs_per_simd, float(layer.c))
-    reduction = float(ceil(layer.c / dot))
-    if layer.k == 1 and layer.g > 1:
-        simd = balanced(float(layer.g), hw.simd_units)
-        return Blocks(float(ceil(layer.g / simd)), 1.0, reduction, simd, 1.0, dot)
-    simd = balanced(float(layer.k), hw.simd_units)
-    return Blocks(float(layer.g), float(ceil(layer.k / simd)), reduction, 1.0, simd, dot)
+    simd_k = balanced(float(layer.k), hw.simd_units)
+    simd_g = balanced(float(layer.g), hw.simd_units // simd_k)
+    return Blocks(
+        float(ceil(layer.g / simd_g)),
+        float(ceil(layer.k / simd_k)),
+        float(ceil(layer.c / dot)),
+        simd_g,
+        simd_k,
+        dot,
+    )
 
 
 @kernel(inline=True)

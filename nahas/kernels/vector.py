@@ -47,7 +47,7 @@ def vector_cost(
     return CostRow(
         cycles, compute_cycles, local_cycles, io_cycles,
         compute + local + dram + leakage, compute, 0.0, local, dram, leakage,
-        0.0, dram_input_words, output_bytes, dram_input_words, output_bytes, bound, 0.0,
+        0.0, dram_input_words, output_bytes, 0.0, dram_input_words, output_bytes, bound, 0.0,
     )  # fmt: skip
 
 
