@@ -115,8 +115,8 @@ def test_every_member_covers_the_layer_within_the_accelerator(layer, hw):
         assert row.pe_x_count <= hw.pes_x
         assert row.pe_y_count <= hw.pes_y
         assert row.lane_count <= hw.lanes
-        assert row.simd_count <= hw.simd_units
-        assert row.dot_count <= hw.macs_per_simd
+        assert row.simd_g * row.simd_k <= hw.simd_units
+        assert row.dot <= hw.macs_per_simd
         assert evaluated_counts(layer, row).macs == layer.macs
 
 
@@ -125,7 +125,8 @@ def test_every_member_covers_the_layer_within_the_accelerator(layer, hw):
 def test_no_member_is_of_a_kind_that_the_page_excludes(layer, hw):
     for mapping in nests(layer, hw):
         assert set(looped(mapping, Slot.PE_ARRAY)) <= {Dim.G, Dim.K, Dim.P, Dim.Q}
-        assert set(looped(mapping, Slot.LANE_ARRAY)) <= {Dim.G, Dim.K, Dim.C, Dim.Q}
+        pixels = Dim.Q if layer.q > 1 else Dim.P
+        assert set(looped(mapping, Slot.LANE_ARRAY)) <= {Dim.G, Dim.K, Dim.C, pixels}
         assert set(looped(mapping, Slot.DATAPATH)) <= {Dim.G, Dim.K, Dim.C}
         assert set(looped(mapping, Slot.REGISTER_FILE)) <= {Dim.C, Dim.Q, Dim.R, Dim.S}
         dram = looped(mapping, Slot.DRAM)
@@ -186,9 +187,20 @@ def test_output_stationary_doubles_only_the_members_that_spill_partial_sums():
 
 def test_a_depthwise_layer_spreads_its_channels_over_simd_units():
     rows = members(Layer(name="depthwise", g=96, p=7, q=7, r=3, s=3), point())
-    assert {row.simd_dim for row in rows} == {Dim.G}
-    assert {row.simd_count for row in rows} == {48}  # two even rounds rather than 64 and 32
-    assert {row.dot_count for row in rows} == {1}
+    # Two even rounds of 48 rather than 64 and 32.
+    assert {(row.simd_g, row.simd_k, row.dot) for row in rows} == {(48, 1, 1)}
+
+
+def test_a_grouped_layer_spreads_both_channels_and_groups_over_simd_units():
+    rows = members(Layer(name="grouped", g=12, k=10, c=8, p=7, q=7), point())
+    # Six groups of ten channels on 64 units: two even rounds.
+    assert {(row.simd_g, row.simd_k, row.dot) for row in rows} == {(6, 10, 4)}
+
+
+def test_rows_are_spread_over_lanes_only_where_there_are_no_columns():
+    row, column = (Layer(name="bar", k=64, c=4, **{dim: 9}) for dim in "pq")
+    assert {each.lane_dim for each in members(row, point())} == {Dim.P}
+    assert {each.lane_dim for each in members(column, point())} == {Dim.Q}
 
 
 def test_a_single_point_has_one_member():

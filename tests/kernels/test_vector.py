@@ -97,7 +97,8 @@ def test_what_stays_on_chip_costs_no_dram_and_nothing_else_changes(layer):
     assert far.dram_pj == 100 * words + 200 * layer.output_words
     assert (far.mac_pj, far.compute_cycles) == (near.mac_pj, near.compute_cycles)
     assert far.local_memory_pj == near.local_memory_pj + 3 * words  # they are written first
-    assert (far.first_tile_bytes, far.last_tile_bytes) == (words, layer.output_words)
+    first = far.first_weight_bytes, far.first_input_bytes
+    assert (first, far.last_output_bytes) == ((0, words), layer.output_words)
 
 
 @st.composite
