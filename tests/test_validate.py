@@ -105,6 +105,14 @@ def test_a_case_counted_by_hand_agrees(written):
     [
         (("expected", "compute_cycles"), "compute_cycles"),
         (("expected", "utilized_macs"), "utilized_macs"),
+        (("expected", "energy_pj_mac"), "energy_pj_mac"),
+        (("problem", "macs"), "macs"),
+        (("expected", "levels", "RF", "Weights", "partition_words"), "RF Weights partition_words"),
+        (("expected", "levels", "RF", "Inputs", "partition_words"), "RF Inputs partition_words"),
+        (
+            ("expected", "levels", "GLB", "Inputs", "temporal_reductions_per_instance"),
+            "GLB Inputs temporal_reductions_per_instance",
+        ),
         (("expected", "energy_pj_total"), "energy_pj"),
         (("expected", "levels", "GLB", "Inputs", "reads_total"), "GLB Inputs reads"),
         (("expected", "levels", "RF", "Outputs", "partition_words"), "RF Outputs partition_words"),
@@ -115,6 +123,13 @@ def test_a_number_that_differs_is_found_alone(written, keys, name):
     (made,) = validate(written(with_value(17, *keys))).comparisons
     assert [quantity.name for quantity in made.differences] == [name]
     assert made.verdict is Verdict.DIFFERS
+
+
+def test_a_tensor_said_not_to_be_kept_is_found(written):
+    (made,) = validate(
+        written(with_value(False, "expected", "levels", "RF", "Inputs", "kept"))
+    ).comparisons
+    assert [quantity.name for quantity in made.differences] == ["RF Inputs kept"]
 
 
 def test_counts_without_extrapolation_are_the_ones_to_hold_to(written):
@@ -162,6 +177,15 @@ def test_what_is_read_of_a_case(written):
     assert (read.layer.stride_p, read.layer.dilation_r) == (1, 1)
 
 
+HUGE = 10**400
+"""JSON takes it, a double does not."""
+
+
+def variant(**keys):
+    limits = {"dram_read_bandwidth": 0.5}
+    return {"bandwidth_words_per_cycle_per_instance": limits, "cycles": 16, **keys}
+
+
 WRONG = [
     (None, ("id",), "case 1: 'id' is missing"),
     (None, ("problem", "K"), "case 'by hand': problem: 'K' is missing"),
@@ -178,15 +202,43 @@ WRONG = [
     (True, ("problem", "P"), "problem: 'P' is True, but it must be a whole number"),
     (0, ("problem", "P"), "'P' is 0, but it must be a whole number from 1 to"),
     (2**60, ("expected", "compute_cycles"), "but it must be a whole number from 1 to"),
-    ("pool", ("problem", "kind"), "'kind' is 'pool', but it is one of conv, depthwise"),
+    ("pool", ("problem", "kind"), "'kind' is 'pool', but it must be one of conv, depthwise"),
+    (["conv"], ("problem", "kind"), "'kind' is ['conv'], but it must be a text"),
+    (1, ("problem", "stride"), "problem: the key 'stride' is unknown; did you mean 'stride_q'?"),
+    (4, ("problem", "G"), "problem: the key 'G' is unknown; known are kind, N, K"),
+    ([], ("mapping", "L2_temporal"), "'L2_temporal' is unknown; did you mean 'GLB_temporal'?"),
+    ([], ("mapping", "keep", "L2"), "keep: the key 'L2' is unknown; known are DRAM, GLB, RF"),
+    (["Weights", "Inputs"], ("mapping", "keep", "DRAM"), "keep: 'DRAM' is ['Weights', 'Inputs']"),
+    ({}, ("expected", "levels", "L2"), "levels: the key 'L2' is unknown; known are DRAM"),
+    ({}, ("expected", "levels", "RF", "Psums"), "levels: RF: the key 'Psums' is unknown"),
+    (
+        3,
+        ("expected", "levels", "RF", "Inputs", "reads"),
+        "'reads' is unknown; did you mean 'reads_",
+    ),
+    (3, ("expected", "compute_cycle"), "did you mean 'compute_cycles'?"),
+    (3, ("energy_pj_per_word", "noc"), "energy_pj_per_word: the key 'noc' is unknown"),
+    (3, ("energy_pj_per_word", "glb", "write"), "glb: the key 'write' is unknown; known are read"),
+    (1.0, ("expected", "utilization"), "'arch' does not give all of pe_x, pe_y, macs_per_pe"),
+    ({"pe_x": 0}, ("arch",), "arch: 'pe_x' is 0, but it must be a whole number from 1"),
+    (HUGE, ("energy_pj_per_word", "rf"), "but it must be a number from 0 to 1e+100"),
+    (HUGE, ("energy_pj_per_word", "glb", "read"), "glb: 'read' is 1000"),
+    (1e308, ("energy_pj_per_word", "rf"), "'rf' is 1e+308, but it must be a number from 0 to"),
+    (HUGE, ("expected", "energy_pj_total"), "but it must be a number from 0 to 1e+100"),
+    (HUGE, ("expected", "computes"), "but it must be a number from 0 to 1e+100"),
+    (HUGE, ("problem", "P"), "but it must be a whole number from 1 to"),
+    ("a\ud800", ("id",), "case 1: 'id' is 'a\\ud800', but it must be a text that can be printed"),
     ([], ("expected", "levels"), "expected: 'levels' is [], but it must be an object"),
     ([["P"]], ("mapping", "GLB_temporal"), "'GLB_temporal' holds ['P'], but a loop is"),
     ([["X", 3]], ("mapping", "GLB_temporal"), "'GLB_temporal' holds ['X', 3]"),
+    ([["P", True]], ("mapping", "GLB_temporal"), "'GLB_temporal' holds ['P', True]"),
+    ([["P", HUGE]], ("mapping", "GLB_temporal"), "'GLB_temporal' holds ['P', 1000"),
     ([["P", 0]], ("mapping", "GLB_temporal"), "'GLB_temporal' holds ['P', 0]"),
     ([["P", 2]], ("mapping", "GLB_temporal"), "case 'by hand': layer 'conv': the loops over P"),
     (["Psums"], ("mapping", "keep", "RF"), "'RF' holds 'Psums', but a level keeps Weights"),
+    ([["Weights"]], ("mapping", "keep", "GLB"), "'GLB' holds ['Weights'], but a level keeps"),
     ("on", ("mapping", "neighbour_links"), "is 'on', but it must be true or false"),
-    (-1.0, ("energy_pj_per_word", "rf"), "'rf' is -1.0, but it must be a number from 0 on"),
+    (-1.0, ("energy_pj_per_word", "rf"), "'rf' is -1.0, but it must be a number from 0 to"),
     ("x", ("energy_pj_per_word", "glb"), "'glb' is 'x', but it must be an object or a whole"),
     (float("nan"), ("expected", "energy_pj_total"), "'energy_pj_total' is nan"),
     ("3", ("expected", "levels", "RF", "Outputs", "partition_words"), "'partition_words' is '3'"),
@@ -195,12 +247,20 @@ WRONG = [
     (
         [{"bandwidth_words_per_cycle_per_instance": {"l2_read_bandwidth": 1}, "cycles": 1}],
         ("expected", "bandwidth_variants"),
-        "'l2_read_bandwidth' is no bandwidth of DRAM, GLB or RF",
+        "'l2_read_bandwidth' is unknown; did you mean 'glb_read_bandwidth'?",
+    ),
+    *(
+        (
+            [{"bandwidth_words_per_cycle_per_instance": {"rf_read_bandwidth": limit}, "cycles": 1}],
+            ("expected", "bandwidth_variants"),
+            f"'rf_read_bandwidth' is {said}",
+        )
+        for limit, said in ((0, "0"), (1e-320, "1e-320"), (HUGE, "10000"))
     ),
     (
-        [{"bandwidth_words_per_cycle_per_instance": {"rf_read_bandwidth": 0}, "cycles": 1}],
+        [variant(per_level={"L2": {"cycles": 1}})],
         ("expected", "bandwidth_variants"),
-        "'rf_read_bandwidth' is 0.0, but it must be a number above 0",
+        "per_level: the key 'L2' is unknown",
     ),
 ]
 
@@ -224,6 +284,8 @@ def test_a_missing_or_wrong_key_is_one_sentence_with_its_place(written, value, k
         ('{"cases": []}', "'cases' is empty"),
         ('{"cases": [1]}', "case 1 of 'cases' is not an object"),
         ("\xff", "is not JSON"),
+        ("[" * 100_000 + "]" * 100_000, "nested too deeply"),
+        ('{"cases": [{"id": "x", "note": ' + "[" * 100_000, "nested too deeply"),
     ],
 )
 def test_a_file_of_another_form_is_refused(tmp_path, text, message):
@@ -231,6 +293,115 @@ def test_a_file_of_another_form_is_refused(tmp_path, text, message):
     path.write_text(text, encoding="latin-1")
     with pytest.raises(InteropError, match=message):
         validate(path)
+
+
+def test_what_is_nested_within_reason_is_named_in_short(written):
+    deep = []
+    for _ in range(500):
+        deep = [deep]
+    with pytest.raises(InteropError, match=r"'GLB' holds \[\[\[\[\[\[") as raised:
+        validate(written(with_value(deep, "mapping", "keep", "GLB")))
+    assert len(str(raised.value)) < 300
+
+
+def test_free_keys_stay_free(written):
+    case = with_value({"name": "mine", "word_bits": 8}, "arch")
+    case |= {"made": {"L2": 3}, "explicit_tile_check": {"agrees_with_timeloop": False}}
+    (made,) = validate(written(case)).comparisons
+    assert made.verdict is Verdict.AGREES
+
+
+ARCH = {"pe_x": 2, "pe_y": 1, "macs_per_pe": 1, "glb_words": 4 + 4 + 6, "rf_words": 2 + 2 + 1}
+
+
+def test_a_mapping_that_just_fits_its_array_agrees(written):
+    case = with_value(ARCH, "arch")
+    case["expected"]["utilization"] = 1.0
+    (made,) = validate(written(case)).comparisons
+    assert made.verdict is Verdict.AGREES
+    assert "utilization" in {quantity.name for quantity in made.quantities}
+
+
+@pytest.mark.parametrize(
+    ("size", "value", "said"),
+    [
+        ("pe_x", 1, "GLB_spatial_x spreads over 2, but pe_x is 1"),
+        ("glb_words", 13, "the tiles that GLB keeps take 14, but glb_words is 13"),
+        ("rf_words", 4, "the tiles that RF keeps take 5, but rf_words is 4"),
+    ],
+)
+def test_a_mapping_that_does_not_fit_its_array_differs(written, capsys, size, value, said):
+    path = written(with_value(ARCH | {size: value}, "arch"))
+    (made,) = validate(path).comparisons
+    assert made.differences == ()
+    assert made.misfits == (said,)
+    assert made.verdict is Verdict.DIFFERS
+    code, out, _ = ran(capsys, "--cases", path)
+    assert code == 1
+    assert f"does not fit: by hand: {said}" in out
+
+
+def test_dots_wider_than_the_datapath_do_not_fit(written):
+    case = with_value([["P", 3]], "mapping", "RF_spatial_x")
+    case["mapping"]["GLB_temporal"] = []
+    (made,) = validate(written(case | {"arch": {"macs_per_pe": 2}})).comparisons
+    assert made.misfits == ("RF_spatial_x spreads over 3, but macs_per_pe is 2",)
+
+
+def test_utilization_agrees_as_far_as_it_is_printed(written):
+    case = with_value(ARCH | {"pe_x": 3}, "arch")
+    for told, verdict in ((0.6667, Verdict.AGREES), (0.6665, Verdict.DIFFERS)):
+        case["expected"]["utilization"] = told
+        (made,) = validate(written(case)).comparisons
+        assert made.verdict is verdict
+
+
+def test_levels_of_a_variant_are_compared_one_by_one(written):
+    levels = {
+        "DRAM": {"cycles": 16, "throttling": 0.38},
+        "GLB": {"cycles": 6, "throttling": 1.0},
+        "RF": {"cycles": 6},
+    }
+    case = with_value([variant(per_level=levels)], "expected", "bandwidth_variants")
+    (made,) = validate(written(case)).comparisons
+    assert made.differences == ()
+    levels["GLB"] = {"cycles": 7, "throttling": 0.9}
+    (made,) = validate(written(case)).comparisons
+    assert [q.name for q in made.differences] == [
+        "cycles at dram_read=0.5: GLB",
+        "cycles at dram_read=0.5: GLB throttling",
+    ]
+
+
+def test_a_level_that_is_not_used_takes_no_cycles_of_its_own(written):
+    case = with_value([], "mapping", "keep", "RF")
+    levels = {"RF": {"cycles": 0, "throttling": 1.0}}
+    case["expected"]["bandwidth_variants"] = [variant(per_level=levels)]
+    (made,) = validate(written(case)).comparisons
+    found = {q.name: q for q in made.quantities}
+    assert found["cycles at dram_read=0.5: RF"].agrees
+
+
+def test_what_no_rule_derives_is_said_not_to_be_compared(written, capsys):
+    case = with_value([["P", 3]], "mapping", "GLB_spatial_x")
+    case["mapping"]["GLB_temporal"] = [["K", 2]]
+    for level in ("GLB", "RF"):
+        case["expected"]["levels"][level]["Inputs"]["partition_words"] = 4
+        case["expected"]["levels"][level]["Weights"]["partition_words"] = 4
+    (made,) = validate(written(case)).comparisons
+    assert made.not_compared == ("RF Inputs partition_words",)
+    found = {q.name: q.ours for q in made.quantities}
+    assert found["GLB Inputs partition_words"] == found["RF Weights partition_words"] == 4
+    _, out, _ = ran(capsys, "--cases", written(case), "--verbose")
+    assert "not compared: RF Inputs partition_words" in out
+    assert "1 numbers given but not compared" in out
+
+
+def test_only_refused_cases_compare_nothing(written, capsys):
+    linked = written(with_value(True, "mapping", "neighbour_links"))
+    with pytest.raises(InteropError, match="every case is refused, so nothing was compared"):
+        ran(capsys, "--cases", linked, "--json")
+    assert json.loads(capsys.readouterr().out)["totals"] == {"agree": 0, "differ": 0, "refused": 1}
 
 
 def test_a_missing_file_is_refused(tmp_path):

@@ -36,9 +36,11 @@ if TYPE_CHECKING:
 def validate(out: Output, *, cases: Path) -> int:
     """Compare access counts, energies and cycles with Timeloop's, case by case.
 
-    Exits with 1 when any number differs. A case that needs what is not modelled, a transfer
-    between neighbouring PEs, is refused by name. With --verbose every number is shown.
+    Exits with 1 when any number differs or a mapping does not fit the given array. A case that
+    needs what is not modelled, a transfer between neighbouring PEs, is refused by name; with
+    nothing but such cases it exits with 2. With --verbose every number is shown.
     """
+    from nahas.errors import InteropError
     from nahas.validate import Verdict
     from nahas.validate import validate as validated
 
@@ -46,6 +48,8 @@ def validate(out: Output, *, cases: Path) -> int:
     out.show(
         found.document(), _overview(found), *_details(found, out.verbosity > 0), _totals(found)
     )
+    if found.number(Verdict.REFUSED) == len(found.comparisons):
+        raise InteropError(f"{cases}: every case is refused, so nothing was compared")
     return 1 if found.number(Verdict.DIFFERS) else 0
 
 
@@ -65,7 +69,7 @@ def _overview(found: Validation) -> Table:
 
 
 def _details(found: Validation, everything: bool) -> Iterator[RenderableType]:
-    """Tables of every number, or of those that differ, and where an expected one comes from."""
+    """Tables of every number, or of those that differ, and what else is to be said of a case."""
     for made in found.comparisons:
         numbers = made.quantities if everything else made.differences
         if numbers:
@@ -75,9 +79,14 @@ def _details(found: Validation, everything: bool) -> Iterator[RenderableType]:
             ]
             title = f"{made.case}: {made.mapping}"
             yield table(("number", ">ours", ">expected", ""), rows, title=title)
+        yield from (f"does not fit: {made.case}: {misfit}" for misfit in made.misfits)
         yield from (f"note: {made.case}: {remark}" for remark in made.remarks)
+        if everything and made.not_compared:
+            yield f"note: {made.case}: not compared: {', '.join(made.not_compared)}"
 
 
 def _totals(found: Validation) -> str:
     totals = found.document()["totals"]
-    return ", ".join(f"{number} {ending}" for ending, number in totals.items())
+    text = ", ".join(f"{number} {ending}" for ending, number in totals.items())
+    passed_over = sum(len(made.not_compared) for made in found.comparisons)
+    return f"{text}; {passed_over} numbers given but not compared" if passed_over else text

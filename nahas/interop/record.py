@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from reprlib import Repr
 from typing import Any
@@ -103,8 +102,8 @@ class Record:
 
     def _number(self, key: str, least: float) -> float:
         value: float = self.read(key, *NUMBER)
-        # Python compares whole numbers of any length with doubles, but cannot turn them into one.
-        if not least <= value <= MOST_AMOUNT or (isinstance(value, float) and not isfinite(value)):
+        # Compared as they are: a whole number may be too long for a double; NaN fails both.
+        if not least <= value <= MOST_AMOUNT:
             raise self.wrong(key, value, f"a number from {least:g} to {MOST_AMOUNT:g}")
         return value
 

@@ -147,9 +147,7 @@ def _case(name: str, record: Record) -> Case:
         raise InteropError(f"{record.where}: {error}") from error
     energies = record.part("energy_pj_per_word")
     energies.only((*(level.lower() for level in LEVELS), "mac"))
-    expected.only(
-        (*SUMMARIES, "compute_cycles", "energy_pj_total", "levels", "bandwidth_variants")
-    )
+    expected.only((*SUMMARIES, "compute_cycles", "energy_pj_total", "levels", "bandwidth_variants"))
     arch = _arch(record)
     summaries = expected.numbers(SUMMARIES) | record.part("problem").numbers(("macs",))
     if "utilization" in summaries and not arch.keys() >= set(ARRAY.values()):
