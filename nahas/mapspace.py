@@ -41,14 +41,17 @@ def candidates(layer: LayerRow, hw: HardwareRow, stay: ResidencyRow) -> Iterator
         Dim.P: float(layer.p),
         Dim.Q: float(layer.q),
     }
-    pes = [dim for dim in (Dim.G, Dim.K, Dim.P, Dim.Q) if sizes[dim] > 1] or [Dim.K]
-    pixels = Dim.Q if layer.q > 1 else Dim.P
-    lanes = [dim for dim in (Dim.G, Dim.K, Dim.C, pixels) if sizes[dim] > 1] or [Dim.K]
-    for x in pes:
-        for y in pes:
+
+    def spread(dims: tuple[Dim, ...], length: float) -> list[Dim]:
+        return [dim for dim in dims if sizes[dim] > 1 and length > 1] or [Dim.K]
+
+    over_pes = (Dim.G, Dim.K, Dim.P, Dim.Q)
+    over_lanes = (Dim.G, Dim.K, Dim.C, Dim.Q if layer.q > 1 else Dim.P)
+    for x in spread(over_pes, hw.pes_x):
+        for y in spread(over_pes, hw.pes_y):
             if hw.pes_x == hw.pes_y and y > x:
                 continue
-            for lane in lanes:
+            for lane in spread(over_lanes, hw.lanes):
                 axes = Axes(int(x), int(y), int(lane))
 
                 def placed(wish: Wish, axes: Axes = axes) -> Placement | None:

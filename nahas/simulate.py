@@ -2,7 +2,7 @@
 
 The rules of a network (docs/equations.md): layers run in sequence, batch 1, int8 with int32
 partial sums. An activation that fits stays on chip (`kernels.residency`). Weights stream from
-DRAM in every inference, and the first weight tile of each layer comes in while the layer before
+DRAM in every inference, and the first weights of each layer come in while the layer before
 runs; only the first layer's first tiles and the last layer's last tile are waited for.
 """
 
@@ -41,7 +41,7 @@ class LayerCost:
     Attributes:
         cycles: the largest of the three that follow.
         io_cycles: what crosses the I/O interface while the layer runs: its own traffic but for
-            its first weight tile, which has come in before, and that tile of the next layer.
+            its first weights, which have come in before, and those of the next layer.
         energy_pj: the sum of the five components; `mac_pj` is the vector units' energy in a
             vector layer.
         *_bytes: traffic over the I/O interface by tensor.
@@ -252,7 +252,7 @@ def solve_layers(
 def sequence(outcome: Outcome, points: NDArray[np.float64]) -> None:
     """Put the layers of each design in sequence: prefetch, start-up and drain.
 
-    The first weight tile of a layer comes in while the layer before runs, whose I/O it joins.
+    The first weights of a layer come in while the layer before runs, whose I/O they join.
     The first layer's first tiles come in before anything computes, the last layer's last tile
     leaves after everything has, and neither crosses the interface again. Rewrites the costs
     that depend on it, and the waiting. [docs/equations.md 11]

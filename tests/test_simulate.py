@@ -14,7 +14,7 @@ from nahas.errors import NetworkError, UsageError
 from nahas.hardware import PRESETS, Hardware, preset
 from nahas.kernels.records import CostRow, HardwareRow, MappingRow, ResidencyRow
 from nahas.layers import Layer
-from nahas.mapping import evaluate
+from nahas.mapping import Mapping, evaluate
 from nahas.mapspace import evaluated_cost
 from nahas.network import Network
 from nahas.simulate import (
@@ -267,8 +267,23 @@ def test_a_higher_clock_is_the_same_cycles_where_memory_keeps_pace(objective, ba
     assert fast.energy_mj < slow.energy_mj
 
 
+def first_weights(layer: Layer, mapping: Mapping) -> float:
+    """Weights that all register files hold in the first step, or need for the first outputs."""
+    local = [loop for loop in mapping.loops if loop.slot == Slot.LOCAL_MEMORY]
+    pixels = [i for i, loop in enumerate(local) if loop.dim in (Dim.P, Dim.Q)]
+    reduction = [i for i, loop in enumerate(local) if loop.dim in (Dim.C, Dim.R, Dim.S)]
+    inner = local[max(pixels) + 1 :] if pixels and reduction and pixels < reduction else []
+    at_once = [loop for loop in mapping.loops if loop.slot not in (Slot.DRAM, Slot.LOCAL_MEMORY)]
+    reach = dict.fromkeys((Dim.G, Dim.K, Dim.C, Dim.R, Dim.S), 1)
+    for loop in at_once + inner:
+        if loop.dim in reach:
+            reach[loop.dim] *= loop.count
+    sizes = [min(count, getattr(layer, dim.name.lower())) for dim, count in reach.items()]
+    return float(np.prod(sizes))
+
+
 def tile_bytes(cost: NetworkCost, index: int) -> tuple[float, float, float]:
-    """The first tile of a layer over all PEs, by its nest: weights, inputs and outputs."""
+    """First weights, first input tile and an output tile over all PEs, by the nest."""
     layer, mapping = cost.layers[index].layer, cost.layers[index].mapping
     if mapping is None:
         return 0.0, cost.layers[index].input_bytes, cost.layers[index].output_bytes
@@ -279,7 +294,7 @@ def tile_bytes(cost: NetworkCost, index: int) -> tuple[float, float, float]:
         return int(np.prod([loop.count for loop in spread if loop.dim in dims]))
 
     return (
-        float(min(tile[Tensor.WEIGHTS] * copies(Dim.G, Dim.K), layer.weight_words)),
+        first_weights(layer, mapping),
         float(tile[Tensor.INPUTS] * copies(Dim.G, Dim.P, Dim.Q)),
         float(min(tile[Tensor.OUTPUTS] * copies(*Dim), layer.output_words)),
     )

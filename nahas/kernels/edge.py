@@ -174,6 +174,22 @@ def cost(counts: CountsRow, hw: HardwareRow, stay: ResidencyRow) -> CostRow:
 
 
 @kernel(inline=True)
+def first_weights(layer: LayerRow, at: Placement) -> float:
+    """Weights with which every register file starts.
+
+    Later ones stream in behind them, in the order in which they are used. Output-stationary
+    loops run through the whole reduction before they come to the next outputs.
+    """
+    g = min(at.g.pes * at.g.lanes * at.blocks.simd_g, float(layer.g))
+    k = min(at.k.pes * at.k.lanes * at.blocks.simd_k, float(layer.k))
+    reduction = at.c.lanes * at.c.register
+    window = layer.r * layer.s / (at.local_r * at.local_s)
+    if at.output_stationary:
+        reduction, window = at.c.reach, float(layer.r * layer.s)
+    return g * k * min(reduction * at.blocks.dot, float(layer.c)) * window
+
+
+@kernel(inline=True)
 def first_and_last_tile(
     layer: LayerRow, at: Placement, stay: ResidencyRow
 ) -> tuple[float, float, float]:
@@ -181,15 +197,14 @@ def first_and_last_tile(
 
     Partial sums that waited in local memory leave as single bytes.
     """
-    weights, inputs, outputs = local_tile_bytes(layer, at)
+    _, inputs, outputs = local_tile_bytes(layer, at)
     if is_partial(at):
         outputs /= PARTIAL_SUM_BYTES
     channel_pes = at.g.pes * at.k.pes
     pixel_pes = at.p.pes * at.q.pes
-    every_weight = float(layer.g) * layer.k * layer.c * layer.r * layer.s
     every_output = float(layer.g) * layer.k * layer.p * layer.q
     return (
-        min(weights * channel_pes, every_weight),
+        first_weights(layer, at),
         inputs * at.g.pes * pixel_pes * (1.0 - stay.input_on_chip),
         min(outputs * channel_pes * pixel_pes, every_output) * (1.0 - stay.output_on_chip),
     )

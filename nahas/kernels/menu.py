@@ -26,34 +26,30 @@ def blocks_along(layer: LayerRow, blocks: Blocks, dim: int) -> float:
 def assignments(layer: LayerRow, hw: HardwareRow, blocks: Blocks, menu: RecordArray) -> int:
     """Write every spatial assignment to `menu` [MOST_ASSIGNMENTS, 3]; return how many.
 
-    Only a dim of more than one block can be spread; where there is none, K stands in. Where
-    both PE axes are equally long, swapping them changes nothing, so one order is kept. Lanes
-    spread P only where Q is 1: elsewhere Q serves as well.
+    Only a dim of more than one block can be spread; where there is none, or the axis is one
+    instance long, K stands in. Where both PE axes are equally long, swapping them changes
+    nothing, so one order is kept. Lanes spread P only where Q is 1: elsewhere Q serves as well.
     """
-    g, c = blocks.g > 1.0, blocks.c > 1.0
-    k = blocks.k > 1.0 or not (g or layer.p > 1 or layer.q > 1)
-    k_lane = blocks.k > 1.0 or not (g or c or layer.p > 1 or layer.q > 1)
+    pes = blocks.g > 1.0 or blocks.k > 1.0 or layer.p > 1 or layer.q > 1
+    lanes = pes or blocks.c > 1.0
     size = 0
     for x in (G, K, P, Q):
-        if not may_spread(x, layer, g, k, c):
+        if not may_spread(layer, blocks, x, hw.pes_x, pes):
             continue
         for y in (G, K, P, Q):
-            if (hw.pes_x == hw.pes_y and y > x) or not may_spread(y, layer, g, k, c):
+            mirrored = hw.pes_x == hw.pes_y and y > x
+            if mirrored or not may_spread(layer, blocks, y, hw.pes_y, pes):
                 continue
             for lane in (G, K, C, Q if layer.q > 1 else P):
-                if may_spread(lane, layer, g, k_lane, c):
+                if may_spread(layer, blocks, lane, hw.lanes, lanes):
                     menu[size, 0], menu[size, 1], menu[size, 2] = x, y, lane
                     size += 1
     return size
 
 
 @kernel(inline=True)
-def may_spread(dim: int, layer: LayerRow, g: bool, k: bool, c: bool) -> bool:
-    """Whether an axis may spread `dim`, by what is known of G, K and C."""
-    if dim == G:
-        return g
-    if dim == K:
-        return k
-    if dim == C:
-        return c
-    return layer.p > 1 if dim == P else layer.q > 1
+def may_spread(layer: LayerRow, blocks: Blocks, dim: int, length: float, any_dim: bool) -> bool:
+    """Whether an axis of `length` instances may spread `dim`; `any_dim`: whether some dim can."""
+    if length == 1.0 or not any_dim:
+        return bool(dim == K)
+    return bool(blocks_along(layer, blocks, dim) > 1.0)

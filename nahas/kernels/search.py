@@ -4,7 +4,7 @@ The mapspace (docs/mapspace.md; `nahas.mapspace` enumerates it): every assignmen
 PE x and PE y (G, K, P, Q) and lanes (G, K, C, Q), times the DRAM tilings of `tiled`, times
 weight- or output-stationary loops in local memory. The search costs every member or skips it
 by a bound that it cannot beat, so the result is the optimum of that space; ties fall to the
-other figure, then to the first in written order.
+other figure, then to the first in the order of `search`.
 """
 
 from __future__ import annotations
