@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 
 import pytest
 
@@ -453,3 +454,12 @@ def test_json_is_one_document_with_every_number(written, capsys):
     found = {q["name"]: q for q in document["cases"][1]["quantities"]}
     expected = {"name": "computes", "ours": 12, "expected": 17, "agrees": False}
     assert found["computes"] == expected
+
+
+def test_every_key_of_the_document_is_documented(written, capsys):
+    text = (Path(__file__).parents[1] / "docs" / "json.md").read_text(encoding="utf-8")
+    _, out, _ = ran(capsys, "--cases", written(CASE), "--json")
+    document = json.loads(out)
+    (case,) = document["cases"]
+    for part in (document, case, document["totals"], case["quantities"][0]):
+        assert [key for key in part if f"`{key}`" not in text] == []

@@ -47,8 +47,9 @@ def simulate(
 ) -> int:
     """Simulate NETWORK, a built-in name or a .keras file, on an accelerator.
 
-    Prints for every layer its shape, work, cycles, what bounds it, its energy by component, its
-    utilisation and its mapping; then the totals. Exits with 3 when a layer cannot be mapped.
+    Prints for every layer its shape, work, cycles, what bounds it, which of its activations stay
+    on chip, its utilisation, its energy by component and its mapping; then the totals. Exits with
+    3 when a layer cannot be mapped.
     """
     from nahas.energy import load_tables
     from nahas.hardware import hardware_from

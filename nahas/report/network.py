@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nahas.layers import Layer
@@ -12,13 +12,30 @@ from nahas.vocabulary import Bound, Reason
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from nahas.mapping import Mapping
+
 COMPONENTS = ("mac_pj", "register_file_pj", "local_memory_pj", "dram_pj", "leakage_pj")
 """What the energy of a layer is the sum of: fields of `LayerCost`."""
+
+COSTS = (
+    "cycles",
+    "compute_cycles",
+    "local_memory_cycles",
+    "io_cycles",
+    "energy_pj",
+    *COMPONENTS,
+    "weight_bytes",
+    "input_bytes",
+    "output_bytes",
+    "utilisation",
+    "bound",
+)
+"""Fields of `LayerCost` that a layer without a mapping does not have."""
 
 ENERGY_WORDS = ("energy", "MAC", "reg. file", "local", "DRAM", "leak")
 """Columns of energy: the sum, then `COMPONENTS`."""
 
-LEAST_WIDTH = 136
+LEAST_WIDTH = 144
 """Columns of text that the table of layers needs; a narrower terminal wraps its lines."""
 
 BOUNDS = {Bound.COMPUTE: "compute", Bound.LOCAL_MEMORY: "local memory", Bound.IO: "I/O"}
@@ -38,16 +55,20 @@ def shape_text(layer: Layer) -> str:
     if layer.r * layer.s > 1:
         parts.append(f"{layer.r}x{layer.s}")
     if layer.stride_p * layer.stride_q > 1:
-        parts.append(f"/{layer.stride_p}")
+        parts.append(f"/{_both(layer.stride_p, layer.stride_q)}")
     if layer.dilation_r * layer.dilation_s > 1:
-        parts.append(f"dilation {layer.dilation_r}")
+        parts.append(f"dilation {_both(layer.dilation_r, layer.dilation_s)}")
     if layer.g > 1 and not layer.kind.is_vector and not layer.is_depthwise:
         parts.append(f"{layer.g} groups")
     return " ".join(parts)
 
 
+def _both(along_height: int, along_width: int) -> str:
+    return f"{along_height}" if along_height == along_width else f"{along_height}x{along_width}"
+
+
 def layers_table(cost: NetworkCost) -> Table:
-    """Every layer: shape, work, cycles, what bounds it, energy by component, utilisation."""
+    """Every layer: shape, work, cycles, what bounds it, on-chip ends, use, energy by component."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -57,6 +78,7 @@ def layers_table(cost: NetworkCost) -> Table:
     for name in ("million\nMACs", "cycles\n"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("bound by\n", no_wrap=True)
+    table.add_column("on\nchip", no_wrap=True)
     for name in ("use\n%", *(f"{word}\nµJ" for word in ENERGY_WORDS)):
         table.add_column(name, justify="right", no_wrap=True)
     for of in cost.layers:
@@ -73,9 +95,16 @@ def _cells(of: LayerCost) -> list[str]:
         f"{of.layer.macs / 1e6:,.2f}" if of.layer.macs else "",
         f"{of.cycles:,.0f}" if runs else "",
         BOUNDS[of.bound] if runs else f"cannot run: {of.reason.name.lower().replace('_', ' ')}",
+        _on_chip(of),
         f"{of.utilisation:.0%}" if of.layer.macs and runs else "",
         *(f"{energy / PJ_PER_UJ:,.2f}" if runs else "" for energy in energies),
     ]
+
+
+def _on_chip(of: LayerCost) -> str:
+    """Which activations of a layer stay in local memory."""
+    ends = (("in", of.input_on_chip), ("out", of.output_on_chip))
+    return " ".join(word for word, stays in ends if stays)
 
 
 def mappings_text(cost: NetworkCost) -> str:
@@ -107,10 +136,6 @@ def totals_table(cost: NetworkCost) -> Table:
 
 def _totals(cost: NetworkCost) -> list[tuple[str, str]]:
     network, hardware = cost.network, cost.hardware
-    split = ", ".join(
-        f"{name.removesuffix('_pj').replace('_', ' ')} {energy / PJ_PER_MJ:.4g}"
-        for name, energy in components(cost).items()
-    )
     rows = [
         ("network", f"{network.name}: {len(network.layers)} layers"),
         ("work", f"{network.macs / 1e6:,.2f} million MACs, {network.parameters:,} parameters"),
@@ -118,10 +143,25 @@ def _totals(cost: NetworkCost) -> list[tuple[str, str]]:
     ]
     if cost.reason is not Reason.OK:
         return [*rows, ("cannot run", cost.reason.name.lower().replace("_", " "))]
+    split = ", ".join(
+        f"{name.removesuffix('_pj').replace('_', ' ')} {energy / PJ_PER_MJ:.4g}"
+        for name, energy in components(cost).items()
+    )
+    waited = cost.startup_cycles + cost.drain_cycles
     return [
         *rows,
         ("latency", f"{cost.latency_ms:.4g} ms ({cost.cycles:,.0f} cycles)"),
+        (
+            "cycles",
+            f"layers {cost.cycles - waited:,.0f}, start-up {cost.startup_cycles:,.0f}, "
+            f"drain {cost.drain_cycles:,.0f}",
+        ),
         ("energy", f"{cost.energy_mj:.4g} mJ ({split})"),
+        ("", f"{energy_without_dram_mj(cost):.4g} mJ without DRAM"),
+        (
+            "power",
+            f"{power_mw(cost):.4g} mW on average; EDP {edp_mj_ms(cost):.4g} mJ·ms",
+        ),
         (
             "speed",
             f"{cost.tops:.3g} of {hardware.peak_tops:.3g} TOPS, "
@@ -136,51 +176,94 @@ def _totals(cost: NetworkCost) -> list[tuple[str, str]]:
 
 
 def components(cost: NetworkCost) -> dict[str, float]:
-    """Energy of all layers by component, in pJ; start-up and drain leak besides."""
-    return {name: sum(getattr(of, name) for of in cost.layers) for name in COMPONENTS}
+    """Energy by component, in pJ; what leaks in start-up and drain is leakage too."""
+    parts = {name: sum(getattr(of, name) for of in cost.layers) for name in COMPONENTS}
+    parts["leakage_pj"] += cost.energy_mj * PJ_PER_MJ - sum(of.energy_pj for of in cost.layers)
+    return parts
+
+
+def energy_without_dram_mj(cost: NetworkCost) -> float:
+    """Energy of the chip alone."""
+    return cost.energy_mj - components(cost)["dram_pj"] / PJ_PER_MJ
+
+
+def power_mw(cost: NetworkCost) -> float:
+    """Average over one inference, DRAM included."""
+    return 1e3 * cost.energy_mj / cost.latency_ms
+
+
+def edp_mj_ms(cost: NetworkCost) -> float:
+    """Energy times delay."""
+    return cost.energy_mj * cost.latency_ms
 
 
 def network_document(cost: NetworkCost) -> dict[str, Any]:
     """The JSON document of a simulation, without its header: docs/json.md explains the keys."""
-    runs = cost.reason is Reason.OK
     return {
         "network": cost.network.name,
         "hardware": asdict(cost.hardware),
         "layers": [_layer_document(of) for of in cost.layers],
         "total": {
-            "latency_ms": cost.latency_ms,
-            "energy_mj": cost.energy_mj,
             "area_mm2": cost.area_mm2,
             "macs": cost.network.macs,
             "parameters": cost.network.parameters,
             "layers": len(cost.layers),
-            "cycles": cost.cycles,
-            "startup_cycles": cost.startup_cycles,
-            "drain_cycles": cost.drain_cycles,
-            "tops": cost.tops if runs else None,
             "peak_tops": cost.hardware.peak_tops,
-            "utilisation": cost.tops / cost.hardware.peak_tops if runs else None,
-            "weight_megabytes": cost.weight_megabytes,
-            "activation_megabytes": cost.activation_megabytes,
-            "energy_by_component_mj": {
-                name.removesuffix("_pj"): energy / PJ_PER_MJ
-                for name, energy in components(cost).items()
-            },
-            "feasible": runs,
+            **_total_costs(cost),
+            "feasible": cost.reason is Reason.OK,
             "reason": cost.reason,
         },
     }
 
 
+def _total_costs(cost: NetworkCost) -> dict[str, Any]:
+    """What running the network costs; None for each where it cannot run."""
+    runs = cost.reason is Reason.OK
+    costs = {
+        "latency_ms": cost.latency_ms,
+        "energy_mj": cost.energy_mj,
+        "energy_without_dram_mj": energy_without_dram_mj(cost),
+        "power_mw": power_mw(cost),
+        "edp_mj_ms": edp_mj_ms(cost),
+        "cycles": cost.cycles,
+        "startup_cycles": cost.startup_cycles,
+        "drain_cycles": cost.drain_cycles,
+        "tops": cost.tops,
+        "utilisation": cost.tops / cost.hardware.peak_tops,
+        "weight_megabytes": cost.weight_megabytes,
+        "activation_megabytes": cost.activation_megabytes,
+    }
+    by_component = {
+        name.removesuffix("_pj"): energy / PJ_PER_MJ if runs else None
+        for name, energy in components(cost).items()
+    }
+    told = {name: value if runs else None for name, value in costs.items()}
+    return {**told, "energy_by_component_mj": by_component}
+
+
 def _layer_document(of: LayerCost) -> dict[str, Any]:
-    layer = of.layer
-    named = ("layer", "mapping")
+    layer, runs = of.layer, of.reason is Reason.OK
     return {
         "name": layer.name,
         "kind": layer.kind,
         "shape": shape_text(layer),
         "macs": layer.macs,
         "parameters": layer.parameters,
-        **{f.name: getattr(of, f.name) for f in fields(of) if f.name not in named},
-        "mapping": None if of.mapping is None else str(of.mapping),
+        **{name: getattr(of, name) if runs else None for name in COSTS},
+        "input_on_chip": of.input_on_chip,
+        "output_on_chip": of.output_on_chip,
+        "reason": of.reason,
+        **_mapping_document(of.mapping),
     }
+
+
+def _mapping_document(mapping: Mapping | None) -> dict[str, Any]:
+    """The loop nest as text and as what `nahas.mapping.Mapping` is made of."""
+    if mapping is None:
+        return {"mapping": None, "loops": None, "keep": None}
+    loops = [
+        {"slot": loop.slot.name, "dim": loop.dim.name, "count": loop.count}
+        for loop in mapping.loops
+    ]
+    keep = [[tensor.name for tensor in sorted(kept)] for kept in mapping.keep]
+    return {"mapping": str(mapping), "loops": loops, "keep": keep}
