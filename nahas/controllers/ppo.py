@@ -51,8 +51,8 @@ class PpoHyperparameters:
     epochs: int = 4
     advantage: str = "rank"
     baseline_decay: float = 0.95
-    entropy_first: float = 0.01
-    entropy_last: float = 0.001
+    entropy_first: float = 0.1
+    entropy_last: float = 0.03
     entropy_trials: int = 2000
 
     def __post_init__(self) -> None:
