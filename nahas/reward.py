@@ -136,8 +136,8 @@ class Reward:
     def of(self, accuracy: NDArray[np.float64], costs: DesignCosts) -> NDArray[np.float64]:
         """Rewards [B] in the unit of `accuracy` [B].
 
-        A design that cannot run, or whose accuracy or metric is NaN, earns 0: it stays in the
-        sample, so that the controller learns what is valid (paper notes, 11.5).
+        A design that cannot run, or whose accuracy or metric is NaN or infinite, earns 0: it stays
+        in the sample, so that the controller learns what is valid (paper notes, 11.5).
         """
         reward = np.where(known(accuracy, costs), accuracy, 0.0)
         for target in self.targets:
@@ -153,8 +153,8 @@ class Reward:
 
 
 def known(accuracy: NDArray[np.float64], costs: DesignCosts) -> NDArray[np.bool_]:
-    """Whether each design can run and its accuracy is a number: [B]."""
-    mask: NDArray[np.bool_] = (costs.reason == 0) & ~np.isnan(accuracy)
+    """Whether each design can run and its accuracy is a finite number: [B]."""
+    mask: NDArray[np.bool_] = (costs.reason == 0) & np.isfinite(accuracy)
     return mask
 
 

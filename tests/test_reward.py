@@ -75,8 +75,9 @@ class TestEdges:
         assert reward.of(np.full(2, 70.0), cost).tolist() == [0.0, 70.0]
         assert reward.satisfied(np.full(2, 70.0), cost).tolist() == [False, True]
 
-    def test_a_failed_accuracy_earns_nothing_and_satisfies_nothing(self):
-        accuracy = np.array([np.nan, 70.0])
+    @pytest.mark.parametrize("failed", [np.nan, np.inf, -np.inf])
+    def test_a_failed_accuracy_earns_nothing_and_satisfies_nothing(self, failed):
+        accuracy = np.array([failed, 70.0])
         cost = costs(latency_ms=[1.0, 1.0])
         assert Reward(()).of(accuracy, cost).tolist() == [0.0, 70.0]
         assert Reward(()).satisfied(accuracy, cost).tolist() == [False, True]
