@@ -98,27 +98,44 @@ def _check(database: sqlite3.Connection, path: Path) -> None:
 
 
 @contextmanager
-def in_sentences(path: Path, lost: str = "nothing is lost") -> Iterator[None]:
-    """Turn what SQLite and the file system say into a StudyError that says what to do."""
+def in_sentences(path: Path, lost: str = "") -> Iterator[None]:
+    """Turn what SQLite and the file system say into a StudyError of one line: what to do.
+
+    Args:
+        path: of the study.
+        lost: which trials are lost when the block fails; empty where none can be.
+    """
+    kept = lost or "nothing is lost"
     try:
         yield
     except sqlite3.Error as error:
-        said = str(error)
-        if "full" in said:
+        said = " ".join(str(error).split())
+        refused = isinstance(error, sqlite3.OperationalError)
+        if refused and "full" in said:
             raise StudyError(
-                f"study {path}: the disk is full: {lost}; free some space, then continue "
+                f"study {path}: the disk is full: {kept}; free some space, then continue "
                 "with --resume"
             ) from error
-        if "readonly" in said or "unable to open" in said or "locked" in said:
+        if refused and ("readonly" in said or "unable to open" in said or "locked" in said):
             raise StudyError(
-                f"study {path} cannot be written or opened here ({said}): {lost}; "
+                f"study {path} cannot be written or opened here ({said}): {kept}; "
                 "name a study in a folder that you may write"
             ) from error
-        raise StudyError(
-            f"study {path} is damaged ({said}): {lost}; restore a copy, or start another study"
-        ) from error
+        raise damaged(path, said, lost) from error
     except OSError as error:
         raise StudyError(
-            f"study {path} cannot be used, as the system says '{error.strerror}': {lost}; "
+            f"study {path} cannot be used, as the system says '{error.strerror}': {kept}; "
             "name a study in a folder that you may write"
         ) from error
+
+
+def damaged(path: Path, said: object, lost: str = "") -> StudyError:
+    """The error of a study whose content cannot be what nahas wrote, in one line.
+
+    It never says that nothing is lost: of a damaged file nobody knows.
+    """
+    why = " ".join(str(said).split())
+    return StudyError(
+        f"study {path} is damaged ({why}): {f'{lost}; ' if lost else ''}restore a copy, "
+        "or start another study"
+    )

@@ -13,6 +13,9 @@ from nahas.errors import StudyError
 from nahas.spaces.space import Decision, Space
 from nahas.study.schema import SCHEMA_VERSION
 
+_NOTES = {"accuracy": str, "targets": dict, "baseline": dict}
+"""What every study notes, and in which of JSON's types."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
@@ -24,7 +27,9 @@ class Origin:
         options: what else the search was asked, in JSON's types.
         fingerprints: hashes of what computes costs and accuracies, by name.
         versions: of the programs at work; kept, not compared.
-        notes: what reports want to know besides (targets, labels), in JSON's types; not compared.
+        notes: what reports want to know besides, in JSON's types; not compared. A study that is
+            read holds `accuracy` (its label), `targets` (limits by metric) and `baseline` (a
+            design).
     """
 
     space: Space
@@ -41,13 +46,21 @@ class Origin:
 
     @classmethod
     def read(cls, row: sqlite3.Row) -> Origin:
-        """The reverse of `row`."""
-        texts = ("options", "fingerprints", "versions", "notes")
-        return cls(
-            space=_space(row["space"]),
-            seed=row["seed"],
-            **{name: json.loads(row[name]) for name in texts},
-        )
+        """The reverse of `row`.
+
+        Raises:
+            StudyError: when a part is missing or of another type.
+        """
+        if row is None:
+            raise StudyError("it says nothing of its search")
+        texts = {
+            name: _mapping(name, row[name])
+            for name in ("options", "fingerprints", "versions", "notes")
+        }
+        for name, kind in _NOTES.items():
+            if not isinstance(texts["notes"].get(name), kind):
+                raise StudyError(f"its notes have no '{name}'")
+        return cls(space=_space(row["space"]), seed=row["seed"], **texts)
 
     def check_continues(self, kept: Origin, path: Path) -> None:
         """Raise a StudyError unless a search of this origin may continue the study of `kept`."""
@@ -81,6 +94,13 @@ class Origin:
 
 def _text(value: object) -> str:
     return json.dumps(value, sort_keys=True)
+
+
+def _mapping(name: str, text: str) -> dict[str, Any]:
+    read = json.loads(text)
+    if not isinstance(read, dict):
+        raise StudyError(f"its {name} are no mapping")
+    return read
 
 
 def _space_text(space: Space) -> str:

@@ -51,6 +51,10 @@ PUT_TRIAL = "INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 
 PUT_STATE = "INSERT OR REPLACE INTO controller VALUES (0, ?, ?)"
 
+GET_NUMBERS = """
+SELECT MIN(number), MAX(number), COUNT(*), (SELECT trials FROM controller) FROM trials
+"""
+
 GET_TRIALS = """
 SELECT number, choice, accuracy, latency_ms, energy_mj, area_mm2, parameters, reason, reward,
        satisfied, time

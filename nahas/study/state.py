@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Mapping
 
 import numpy as np
@@ -28,8 +27,9 @@ def unpacked(data: bytes) -> dict[str, NDArray[np.generic]]:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except Exception as error:  # NumPy, zipfile and zlib each raise their own over damaged bytes
+        # Not what NumPy says: of any bytes that it does not know it says that they are pickled.
         raise StudyError(
-            f"the controller's state is damaged ({error}): "
-            "the trials can be read, but not continued; start another study"
+            "the controller's state is damaged: the study's trials can be read, but it cannot be "
+            "continued; restore a copy, or start another study"
         ) from error

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from nahas.errors import StudyError
 from nahas.study import schema
-from nahas.study.file import check_exists, in_sentences, make, readable, writable
+from nahas.study.file import check_exists, damaged, in_sentences, make, readable, writable
 from nahas.study.lock import WriterLock
 from nahas.study.origin import Origin
 from nahas.study.state import packed, unpacked
@@ -45,6 +45,7 @@ class Study:
             with in_sentences(path):
                 self._database = writable(path) if lock else readable(path)
             self.origin, self.created = self._read_origin()
+            self._check_numbers()
         except BaseException:
             self.close()
             raise
@@ -129,18 +130,18 @@ class Study:
             return no_trials(decisions)
         empty = no_trials(decisions)
         columns: dict[str, Any] = {}
-        for field in fields(Trials):
-            column = [row[field.name] for row in rows] if field.name != "choices" else []
-            columns[field.name] = np.array(column, dtype=getattr(empty, field.name).dtype)
+        try:
+            for field in fields(Trials):
+                column = [row[field.name] for row in rows] if field.name != "choices" else []
+                columns[field.name] = np.array(column, dtype=getattr(empty, field.name).dtype)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise damaged(self.path, f"a trial's {field.name} is no number") from error
         try:
             choices = np.stack([np.frombuffer(row["choice"], _CHOICE) for row in rows])
             columns["choices"] = choices.astype(np.int64)
             self.origin.space.check(columns["choices"])
         except Exception as error:
-            raise StudyError(
-                f"study {self.path} is damaged: a trial's choice is not of its space ({error}); "
-                "restore a copy, or start another study"
-            ) from error
+            raise damaged(self.path, f"a trial's choice is not of its space: {error}") from error
         return Trials(**columns)
 
     def state(self) -> tuple[int, dict[str, NDArray[np.generic]]] | None:
@@ -153,6 +154,7 @@ class Study:
         """Trials as flat dictionaries: the measures, then the value of every decision.
 
         What is not a finite number (the latency of an infeasible design) is None.
+        `accuracy_label` says what the accuracy is.
         """
         trials = self.trials()
         names = [f.name for f in fields(Trials) if f.name not in ("choices", "reason", "satisfied")]
@@ -165,6 +167,7 @@ class Study:
                     "feasible": bool(trials.feasible[row]),
                     "satisfied": bool(trials.satisfied[row]),
                     "reason": Reason(int(trials.reason[row])).name.lower(),
+                    "accuracy_label": self.origin.notes["accuracy"],
                 }
                 | self.origin.space.values(choice)
             )
@@ -195,10 +198,15 @@ class Study:
         try:
             return Origin.read(row), row["created"]
         except Exception as error:
-            raise StudyError(
-                f"study {self.path} is damaged: what it is of cannot be read ({error}); "
-                "restore a copy, or start another study"
-            ) from error
+            raise damaged(self.path, f"what it is of cannot be read: {error}") from error
+
+    def _check_numbers(self) -> None:
+        """Raise a StudyError unless the trials are 0 to n-1, the learnt ones among them."""
+        with in_sentences(self.path):
+            first, last, count, learnt = self._database.execute(schema.GET_NUMBERS).fetchone()
+        there = max(last + 1 if count else 0, learnt or 0)
+        if count != there or (count and first != 0):
+            raise damaged(self.path, f"its {count} trials are not those from 0 to {there - 1}")
 
 
 def _rows_of(trials: Trials, batch: int) -> Iterator[tuple[object, ...]]:

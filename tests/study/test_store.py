@@ -30,7 +30,7 @@ def origin():
         options={"preset": "hard", "latency": "1x"},
         fingerprints={"kernels": "abc"},
         versions={"nahas": "0.1.0"},
-        notes={"accuracy": "of a toy"},
+        notes={"accuracy": "of a toy", "targets": {}, "baseline": {}},
     )
 
 
@@ -125,6 +125,7 @@ class TestKeeping:
         assert row["reason"] == "local_memory"
         assert row["feasible"] is False
         assert row["number"] == 0
+        assert row["accuracy_label"] == "of a toy"
 
     def test_is_read_while_it_is_written(self, path, origin):
         with Study.create(path, origin, 1.0) as writer, Study.read(path) as reader:
@@ -178,8 +179,10 @@ class TestRefusals:
                 study.keep(batch_of(first), first // 4, state_of(0))
         path.write_bytes(path.read_bytes()[: path.stat().st_size // cut])
         for open_it in (Study.read, lambda path: Study.resume(path, origin)):
-            with pytest.raises(StudyError, match=r"is damaged.*restore a copy"):
+            with pytest.raises(StudyError, match=r"is damaged.*restore a copy") as raised:
                 open_it(path)
+            assert "\n" not in str(raised.value)
+            assert "nothing is lost" not in str(raised.value)
 
     def test_of_garbage_within(self, path, origin):
         with Study.create(path, origin, 1.0) as study:
@@ -196,7 +199,23 @@ class TestRefusals:
             ("UPDATE trials SET choice = x'0900'", "choice is not of its space"),
             ("UPDATE study SET space = '{'", "what it is of cannot be read"),
             ("DELETE FROM study", "what it is of cannot be read"),
-            ("UPDATE controller SET state = x'00ff'", "state is damaged"),
+            ("UPDATE study SET options = '[]'", "its options are no mapping"),
+            ("UPDATE study SET notes = '{}'", "its notes have no 'accuracy'"),
+            (
+                """UPDATE study SET notes = '{"accuracy": "", "targets": {}}'""",
+                "its notes have no 'baseline'",
+            ),
+            ("UPDATE controller SET state = x'00ff'", "state is damaged: the study's trials can"),
+            ("UPDATE controller SET trials = 5", "its 4 trials are not those from 0 to 4"),
+            ("DELETE FROM trials WHERE number = 0", "its 3 trials are not those from 0 to 3"),
+            ("DELETE FROM trials WHERE number = 2", "its 3 trials are not those from 0 to 3"),
+            ("DELETE FROM trials WHERE number = 3", "its 3 trials are not those from 0 to 3"),
+            (
+                "UPDATE trials SET number = -1 WHERE number = 0",
+                "its 4 trials are not those from 0 to 3",
+            ),
+            ("DELETE FROM trials", "its 0 trials are not those from 0 to 3"),
+            ("UPDATE trials SET reward = 'high'", "a trial's reward is no number"),
             ("DROP TABLE trials", "no such table"),
         ],
     )
@@ -212,8 +231,12 @@ class TestRefusals:
             with Study.read(path) as study:
                 return study.trials(), study.state()
 
-        with pytest.raises(StudyError, match=message):
+        with pytest.raises(StudyError, match=message) as raised:
             read_all()
+        said = str(raised.value)
+        assert "\n" not in said
+        assert "pickle" not in said
+        assert "nothing is lost" not in said
 
     def test_of_a_newer_schema(self, path, origin):
         Study.create(path, origin, 1.0).close()
