@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,8 @@ class Design:
         feasible: whether the accelerator can run the network.
         satisfied: feasible and within every target.
         reason: why it is infeasible; 'ok' where it is not.
+        further_accelerators: where it is the best design of its network, how many other
+            accelerators that run the network were tried with it; else None.
     """
 
     trial: int | None
@@ -49,6 +51,7 @@ class Design:
     feasible: bool
     satisfied: bool
     reason: str
+    further_accelerators: int | None = None
 
 
 def design(joint: JointSpace, trials: Trials, row: int) -> Design:
@@ -85,20 +88,53 @@ def described(
     )
 
 
-def best_rows(joint: JointSpace, trials: Trials, count: int) -> NDArray[np.int64]:
-    """Rows [<= count] of the best distinct feasible designs, best first.
+def best_designs(joint: JointSpace, trials: Trials, count: int) -> list[Design]:
+    """The designs of `best_rows`."""
+    rows, further = best_rows(joint, trials, count)
+    return [
+        replace(design(joint, trials, row), further_accelerators=others)
+        for row, others in zip(rows.tolist(), further.tolist(), strict=True)
+    ]
+
+
+def best_rows(
+    joint: JointSpace, trials: Trials, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of the best feasible designs of distinct networks, best first.
 
     Those within every target come first, then by reward; of equal rewards (one network on
     several accelerators that all meet hard targets) by lower energy, then area, then the earlier
-    trial. Two choices are one design when they differ only in decisions that do not apply.
+    trial. A list of designs would show one network on one accelerator after the other.
+
+    Returns:
+        The rows [N <= count], and for each [N] on how many further accelerators of those that
+        were tried its network runs.
     """
     feasible = np.flatnonzero(trials.feasible)
     some = trials[feasible]
     keys = (some.number, some.area_mm2, some.energy_mj, -some.reward, ~some.satisfied)
     order = feasible[np.lexsort(keys)]
     if not order.size:
-        return order
-    choices = trials.choices[order]
-    alike = np.where(joint.applicable(choices), choices, -1)
-    _, first = np.unique(alike, axis=0, return_index=True)
-    return order[np.sort(first)[:count]]
+        return order, order
+    different = _distinct(joint, trials.choices[order])
+    designs = order[np.sort(different)]
+    networks = _alike(joint, trials.choices[designs])[:, : len(joint.network_space.space.decisions)]
+    _, first, accelerators = np.unique(networks, axis=0, return_index=True, return_counts=True)
+    best = np.argsort(first)[:count]
+    return designs[first[best]], accelerators[best] - 1
+
+
+def distinct_designs(joint: JointSpace, trials: Trials) -> int:
+    """How many different designs the trials are of, whether they can run or not."""
+    return len(_distinct(joint, trials.choices)) if len(trials) else 0
+
+
+def _distinct(joint: JointSpace, choices: ChoiceArray) -> NDArray[np.int64]:
+    """Where each distinct design of choices [B, D] comes first, in no order."""
+    _, first = np.unique(_alike(joint, choices), axis=0, return_index=True)
+    return first
+
+
+def _alike(joint: JointSpace, choices: ChoiceArray) -> ChoiceArray:
+    """Choices [B, D] that are equal where they differ only in decisions that do not apply."""
+    return np.where(joint.applicable(choices), choices, -1)

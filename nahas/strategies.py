@@ -16,18 +16,28 @@ from nahas.controllers.ppo import Ppo, PpoHyperparameters
 from nahas.controllers.random import Random
 from nahas.cosearch import Measurer, Run, Stop, cosearch, interrupts, rewarded
 from nahas.datafiles import nearest
-from nahas.designs import Design, best_rows, described, design
+from nahas.designs import Design, best_designs, described
 from nahas.errors import UsageError
 from nahas.manifest import versions
 from nahas.problem import CONTROLLERS, Problem, Search, problem_of
 from nahas.reward import Reward, Target
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
+from nahas.study.file import check_exists, damaged
 from nahas.study.origin import Origin
 from nahas.study.store import Study
 from nahas.study.trials import Trials, joined, no_trials
 
-__all__ = ["CONTROLLERS", "Design", "Search", "SearchResult", "joint", "recall", "searched"]
+__all__ = [
+    "CONTROLLERS",
+    "Design",
+    "Search",
+    "SearchResult",
+    "check",
+    "joint",
+    "recall",
+    "searched",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +45,8 @@ class SearchResult:
     """What a search found.
 
     Attributes:
-        best: distinct feasible designs, those within every target first, then by reward.
+        best: feasible designs of distinct networks, each on its best accelerator: those within
+            every target first, then by reward.
         baseline: the design that relative targets are multiples of.
         targets: the limits by metric, in the metric's unit.
         accuracy_label: what the accuracies are; to be shown with them.
@@ -84,14 +95,7 @@ def searched(
 ) -> SearchResult:
     """Search a problem: what `joint` does, for designs measured in any way."""
     begun = time.monotonic()
-    if search.controller not in (known := (*CONTROLLERS, *plugins.names(plugins.CONTROLLERS))):
-        raise UsageError(
-            f"there is no controller '{search.controller}': allowed are "
-            f"{', '.join(known)}{nearest(search.controller, known)}"
-        )
-    run = Run(trials=search.trials, batch=search.batch, time_limit_s=search.time_limit_s)
-    reward, baseline = _reward(problem, search)
-    origin = _origin(problem, search, reward, baseline)
+    run, reward, origin = _checked(problem, search)
     measure = Measurer(
         lambda choices: problem.accuracy.accuracy(problem.joint.split(choices)[0]),
         lambda choices: problem.cost(*problem.joint.designs(choices)),
@@ -105,6 +109,19 @@ def searched(
     return replace(result, stop=stop, seconds=seconds, study=search.study)
 
 
+def check(problem: Problem, search: Search) -> None:
+    """Raise what `searched` would raise before it measures anything; write nothing.
+
+    Raises:
+        NahasError: whatever of the options cannot be used, or of the study to be resumed.
+    """
+    _, _, origin = _checked(problem, search)
+    if search.study is not None and search.resume:
+        check_exists(search.study)
+        with Study.read(search.study) as study:
+            origin.check_continues(study.origin, search.study)
+
+
 def recall(path: Path, best: int = Search.best) -> SearchResult:
     """The result of a study file, as far as it has come; nothing is searched.
 
@@ -113,8 +130,13 @@ def recall(path: Path, best: int = Search.best) -> SearchResult:
         SpaceError: when its network space is not known any more.
     """
     with Study.read(path) as study:
-        joint_space = JointSpace(named(study.origin.options["space"]))
-        return replace(_result(joint_space, study.origin, study.trials(), best), study=path)
+        origin = study.origin
+        try:
+            joint_space = JointSpace(named(str(origin.options["space"])))
+            Design(**origin.notes["baseline"])
+        except (KeyError, TypeError) as error:
+            raise damaged(path, f"what it is of cannot be read: {error}") from error
+        return replace(_result(joint_space, origin, study.trials(), best), study=path)
 
 
 @dataclass
@@ -167,6 +189,19 @@ class _Keeping:
     def __exit__(self, *_: object) -> None:
         if self.study is not None:
             self.study.close()
+
+
+def _checked(problem: Problem, search: Search) -> tuple[Run, Reward, Origin]:
+    if search.controller not in (known := (*CONTROLLERS, *plugins.names(plugins.CONTROLLERS))):
+        raise UsageError(
+            f"there is no controller '{search.controller}': allowed are "
+            f"{', '.join(known)}{nearest(search.controller, known)}"
+        )
+    if search.controller not in CONTROLLERS:
+        plugins.plugin(plugins.CONTROLLERS, search.controller)
+    run = Run(trials=search.trials, batch=search.batch, time_limit_s=search.time_limit_s)
+    reward, baseline = _reward(problem, search)
+    return run, reward, _origin(problem, search, reward, baseline)
 
 
 def _controller(search: Search, joint_space: JointSpace) -> Controller:
@@ -230,9 +265,8 @@ def _origin(problem: Problem, search: Search, reward: Reward, baseline: Design) 
 
 
 def _result(joint_space: JointSpace, origin: Origin, trials: Trials, best: int) -> SearchResult:
-    rows = best_rows(joint_space, trials, best)
     return SearchResult(
-        best=tuple(design(joint_space, trials, int(row)) for row in rows),
+        best=tuple(best_designs(joint_space, trials, best)),
         baseline=Design(**origin.notes["baseline"]),
         targets=origin.notes["targets"],
         accuracy_label=origin.notes["accuracy"],

@@ -1,6 +1,7 @@
 """Joint search from options to named designs, on arithmetic instead of a simulator."""
 
 import signal
+import sqlite3
 from dataclasses import fields, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from nahas.cosearch import Stop
 from nahas.designs import best_rows
 from nahas.errors import RewardError, SpaceError, StudyError, UsageError
 from nahas.problem import Search, problem_of
-from nahas.strategies import recall, searched
+from nahas.strategies import check, recall, searched
 from nahas.study.trials import Trials
 from tests.fakes import FakeCost, fake_problem
 
@@ -26,15 +27,14 @@ def same_but_time(a, b):
 
 
 class TestJoint:
-    def test_reports_distinct_designs_best_first(self):
+    def test_reports_distinct_networks_best_first(self):
         result = searched(fake_problem(), replace(QUICK, trials=400))
         best = result.best
         assert len(best) == 10
         assert all(design.feasible for design in best)
         keys = [(not d.satisfied, -d.reward, d.energy_mj, d.area_mm2, d.trial) for d in best]
         assert keys == sorted(keys)
-        names = {(design.network, tuple(design.hardware.items())) for design in best}
-        assert len(names) == 10
+        assert len({design.network for design in best}) == 10
         assert result.stop is Stop.TRIALS
         assert result.accuracy_label == "top-1 % of arithmetic"
 
@@ -110,7 +110,30 @@ class TestJoint:
     def test_nothing_feasible_is_an_empty_list(self):
         result = searched(fake_problem(), QUICK)
         nothing = replace(result.trials, reason=np.full(60, 2))
-        assert best_rows(result.joint, nothing, 10).size == 0
+        rows, further = best_rows(result.joint, nothing, 10)
+        assert rows.size == further.size == 0
+
+    def test_of_each_network_the_best_accelerator_is_listed(self):
+        result = searched(fake_problem(), replace(QUICK, controller="ppo", trials=400))
+        trials, blocks = result.trials, 8
+        rows, further = best_rows(result.joint, trials, 10_000)
+        by_network = {}
+        for row in np.flatnonzero(trials.feasible):
+            network = tuple(trials.choices[row, :blocks])
+            key = (
+                not trials.satisfied[row],
+                -trials.reward[row],
+                trials.energy_mj[row],
+                trials.area_mm2[row],
+                row,
+            )
+            found = by_network.setdefault(network, ([], set()))
+            found[0].append(key)
+            found[1].add(tuple(trials.choices[row, blocks:]))
+        expected = sorted((min(keys), len(seen) - 1) for keys, seen in by_network.values())
+        assert [key[-1] for key, _ in expected] == rows.tolist()
+        assert [others for _, others in expected] == further.tolist()
+        assert max(further) > 0
 
     @pytest.mark.parametrize(
         ("change", "error", "message"),
@@ -124,8 +147,10 @@ class TestJoint:
         ],
     )
     def test_bad_options_are_named(self, change, error, message):
-        with pytest.raises(error, match=message):
-            searched(fake_problem(), replace(QUICK, **change))
+        for function in (check, searched):
+            if function is searched or "resume" not in change:
+                with pytest.raises(error, match=message):
+                    function(fake_problem(), replace(QUICK, **change))
 
 
 class TestStudy:
@@ -158,6 +183,33 @@ class TestStudy:
         resumed = searched(fake_problem(), replace(search, resume=True))
         assert same_but_time(unbroken.trials, resumed.trials)
         assert unbroken.best == resumed.best
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            """UPDATE study SET notes = '{"accuracy": "", "targets": {}, "baseline": {}}'""",
+            "UPDATE study SET options = '{}'",
+        ],
+    )
+    def test_a_damaged_one_is_not_recalled(self, search, statement):
+        searched(fake_problem(), search)
+        with sqlite3.connect(search.study) as database:
+            database.execute(statement)
+        database.close()
+        with pytest.raises(StudyError, match=r"is damaged.*restore a copy"):
+            recall(search.study)
+
+    def test_checking_writes_nothing_and_sees_another_search(self, search):
+        check(fake_problem(), search)
+        assert not search.study.exists()
+        with pytest.raises(StudyError, match="there is no study"):
+            check(fake_problem(), replace(search, resume=True))
+        searched(fake_problem(), search)
+        before = search.study.read_bytes()
+        check(fake_problem(), replace(search, resume=True))
+        with pytest.raises(StudyError, match="has seed 0, not 5"):
+            check(fake_problem(), replace(search, resume=True, seed=5))
+        assert search.study.read_bytes() == before
 
     def test_resuming_a_finished_study_searches_nothing(self, search):
         result = searched(fake_problem(), search)

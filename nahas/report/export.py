@@ -19,9 +19,10 @@ MEASURES = ("accuracy", "latency_ms", "energy_mj", "area_mm2", "parameters", "re
 
 
 def rows(result: SearchResult) -> list[dict[str, Any]]:
-    """One flat dictionary per trial: number, network, accelerator, measures, verdict.
+    """One flat dictionary per trial: number, network, accelerator, measures, verdict, label.
 
-    A measure that is no finite number (the latency of what cannot run) is None.
+    A measure that is no finite number (the latency of what cannot run) is None. The label says
+    what the accuracy is; it is in every row, so that it is not lost where rows are cut or joined.
     """
     trials, joint = result.trials, result.joint
     if not len(trials):
@@ -39,6 +40,7 @@ def rows(result: SearchResult) -> list[dict[str, Any]]:
                 "feasible": bool(trials.satisfied[row]),
                 "runs": bool(trials.feasible[row]),
                 "reason": Reason(int(trials.reason[row])).name.lower(),
+                "accuracy_label": result.accuracy_label,
             }
         )
     return found

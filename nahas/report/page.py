@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import nahas
-from nahas.designs import Design
+from nahas.designs import Design, distinct_designs
 from nahas.files import json_text, write_text
 from nahas.report.drawing import Axis, Plot, colour_scale
 from nahas.report.figures import SHOWN_QUANTILE
@@ -24,6 +24,7 @@ from nahas.report.summary import (
     counted,
     document,
     front_rows,
+    further_text,
     heading,
     significant,
     target_text,
@@ -62,7 +63,7 @@ def page_text(result: SearchResult) -> str:
         rewards=rewards_svg(result),
         window=_window(len(trials)),
         shown=len(best),
-        distinct=len(np.unique(trials.choices, axis=0)),
+        distinct=f"{distinct_designs(result.joint, trials):,}",
         columns="".join(_columns(result.targets)),
         rows="\n".join(_row(rank, of, result.targets) for rank, of in enumerate(best, 1)),
         facts="\n".join(_facts(result)),
@@ -165,7 +166,7 @@ def _row(rank: int, of: Design, targets: Mapping[str, float]) -> str:
     cells = [
         _number(rank, str(rank)),
         f"<td><code>{escape(of.network)}</code></td>",
-        f"<td>{escape(accelerator_text(of.hardware))}</td>",
+        f"<td>{escape(' '.join((accelerator_text(of.hardware), further_text(of))).strip())}</td>",
         _number(of.accuracy, f"{of.accuracy:.2f}"),
         *(_number(getattr(of, m), significant(getattr(of, m))) for m in UNITS),
         _number(of.parameters, f"{of.parameters / 1e6:.2f}"),

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nahas.designs import Design, best_rows, design
+from nahas import designs
+from nahas.designs import Design, distinct_designs
 from nahas.strategies import SearchResult
 from nahas.study.front import front
 from nahas.study.trials import Trials
@@ -25,22 +26,25 @@ def heading(result: SearchResult) -> str:
     return (
         f"{result.joint.network_space.name} networks x "
         f"{result.joint.accelerator.size:,} accelerators: "
-        f"{len(result.trials):,} trials, seed {result.seed}"
+        f"{tried(result)}, seed {result.seed}"
     )
+
+
+def tried(result: SearchResult) -> str:
+    """How many trials there were, and of how many designs: a search proposes some again."""
+    distinct = distinct_designs(result.joint, result.trials)
+    return f"{len(result.trials):,} trials of {distinct:,} distinct designs"
 
 
 def counted(result: SearchResult) -> str:
     """How many trials there were, and how many of them are any good."""
-    return (
-        f"{len(result.trials):,} trials, {int(result.trials.satisfied.sum()):,} of them meet "
-        f"every target; seed {result.seed}"
-    )
+    met = int(result.trials.satisfied.sum())
+    return f"{tried(result)}; {met:,} trials meet every target; seed {result.seed}"
 
 
 def best_designs(result: SearchResult, count: int) -> list[Design]:
-    """Up to `count` distinct designs that run, best first: see `designs.best_rows`."""
-    rows = best_rows(result.joint, result.trials, count)
-    return [design(result.joint, result.trials, int(row)) for row in rows]
+    """Up to `count` designs of distinct networks, best first: see `designs.best_rows`."""
+    return designs.best_designs(result.joint, result.trials, count)
 
 
 def front_rows(trials: Trials) -> NDArray[np.int64]:
@@ -59,6 +63,12 @@ def accelerator_text(hardware: Mapping[str, Any]) -> str:
         f"{hardware['simd_units']} SIMD, {hardware['local_memory_mb']:g} MB, "
         f"{hardware['register_file_kb']:g} KB, {hardware['io_gb_per_s']:g} GB/s"
     )
+
+
+def further_text(of: Design) -> str:
+    """On how many further accelerators the network of a best design was tried; may be empty."""
+    more = of.further_accelerators
+    return f"and on {more:,} further accelerator{'s' if more > 1 else ''}" if more else ""
 
 
 def verdict(of: Design, targets: Mapping[str, float]) -> str:
@@ -99,6 +109,7 @@ def document(result: SearchResult, count: int) -> dict[str, Any]:
         "space": result.joint.network_space.name,
         "seed": result.seed,
         "trials": len(result.trials),
+        "distinct_designs": distinct_designs(result.joint, result.trials),
         "feasible_trials": int(result.trials.satisfied.sum()),
         "stopped_by": result.stop,
         "seconds": round(result.seconds, 3),
@@ -114,6 +125,7 @@ def design_document(of: Design, rank: int | None) -> dict[str, Any]:
         "trial": of.trial,
         "network": of.network,
         "hardware": dict(of.hardware),
+        "further_accelerators": of.further_accelerators,
         "accuracy": of.accuracy,
         "latency_ms": of.latency_ms,
         "energy_mj": of.energy_mj,

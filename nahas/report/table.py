@@ -11,6 +11,7 @@ from nahas.report.summary import (
     WORDS,
     accelerator_text,
     best_designs,
+    further_text,
     significant,
     verdict,
 )
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def designs_table(result: SearchResult, count: int) -> Table:
-    """Up to `count` best designs: network and accelerator, accuracy, costs, targets.
+    """Up to `count` best networks, each on its best accelerator: accuracy, costs, targets.
 
     The last row is the baseline design, that relative targets are multiples of.
     """
@@ -48,6 +49,7 @@ def designs_table(result: SearchResult, count: int) -> Table:
 def _cells(name: str, of: Design, targets: Mapping[str, float]) -> list[Text]:
     from rich.text import Text
 
+    lines = (of.network, accelerator_text(of.hardware), further_text(of))
     costs = []
     for metric in UNITS:
         value = getattr(of, metric)
@@ -55,7 +57,7 @@ def _cells(name: str, of: Design, targets: Mapping[str, float]) -> list[Text]:
         costs.append(Text(significant(value), style="red" if over else ""))
     return [
         Text(name),
-        Text(f"{of.network}\n{accelerator_text(of.hardware)}"),
+        Text("\n".join(filter(None, lines))),
         Text(f"{of.accuracy:.2f}"),
         *costs,
         Text(verdict(of, targets), style="green" if of.satisfied else "red"),

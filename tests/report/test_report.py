@@ -20,8 +20,11 @@ from nahas.report.figures import pareto_figure, rewards_figure, write_figures
 from nahas.report.page import page_text
 from nahas.report.summary import (
     best_designs,
+    counted,
     document,
     front_rows,
+    further_text,
+    heading,
     significant,
     target_text,
     verdict,
@@ -87,6 +90,37 @@ class TestSummary:
         assert told["accuracy_label"] == LABEL
         assert told["targets"] == TARGETS
         assert told["feasible_trials"] == int(result.trials.satisfied.sum())
+
+    def test_trials_and_distinct_designs_are_told_apart(self, result):
+        same = result.trials[np.repeat(np.arange(3), 100)]
+        repeated = replace(result, trials=same)
+        assert document(repeated, 4)["trials"] == 300
+        assert document(repeated, 4)["distinct_designs"] == 3
+        for text in (heading(repeated), counted(repeated), page_text(repeated)):
+            assert "300 trials of 3 distinct designs" in text
+        assert "300 trials of 3 distinct designs" in pareto_figure(repeated).axes[0].get_title(
+            "left"
+        )
+
+    def test_a_network_is_listed_once_with_its_further_accelerators(self, result):
+        choices = result.trials.choices.copy()
+        choices[:, :8] = 0
+        choices[:100, 0] = 1
+        trials = replace(result.trials, choices=choices)
+        told = document(replace(result, trials=trials), 10)["best"]
+        assert len(told) == 2
+        assert len({d["network"] for d in told}) == 2
+        for row, blocks in enumerate((choices[:100], choices[100:])):
+            (found,) = (d for d in told if (d["trial"] < 100) == (row == 0))
+            runs = trials.feasible[:100] if row == 0 else trials.feasible[100:]
+            accelerators = np.unique(blocks[runs][:, 8:], axis=0)
+            assert found["further_accelerators"] == len(accelerators) - 1
+
+    def test_further_accelerators_in_words(self, result):
+        best = best_designs(result, 1)[0]
+        words = [further_text(replace(best, further_accelerators=n)) for n in (None, 0, 1, 1234)]
+        assert words[:2] == ["", ""]
+        assert words[2:] == ["and on 1 further accelerator", "and on 1,234 further accelerators"]
 
     def test_feasible_in_documents_means_every_target_is_met(self, make_result):
         told = document(make_result(50, {"latency_ms": 1e-6}), 3)
@@ -195,9 +229,8 @@ class TestPage:
         best = best_designs(result, 1)[0]
         assert f'data-value="{best.accuracy}"' in text
         assert 'id="filter"' in text
-        assert text.count("<tr data-met>") == min(
-            int(result.trials.satisfied.sum()), page.MOST_ROWS
-        )
+        met = result.trials[result.trials.satisfied].choices[:, :8]  # 8 blocks are a network
+        assert text.count("<tr data-met>") == len(np.unique(met, axis=0)) < page.MOST_ROWS
 
     def test_many_trials_are_thinned_and_it_says_so(self, result, monkeypatch):
         monkeypatch.setattr(page, "MOST_DOTS", 100)
@@ -255,6 +288,7 @@ class TestExport:
             assert told["network"] == row["network"]
             latency = float(told["latency_ms"]) if told["latency_ms"] else None
             assert latency == row["latency_ms"]
+            assert told["accuracy_label"] == row["accuracy_label"] == LABEL
 
     def test_parquet_holds_the_rows(self, result, tmp_path):
         parquet = pytest.importorskip("pyarrow.parquet", reason="the extra 'data' is not installed")
