@@ -30,6 +30,10 @@ def written_whole(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.filename is not None and Path(os.fsdecode(error.filename)) == temporary:
+            error.filename = str(path.parent)  # that the user knows, unlike the temporary name
+        raise
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -36,6 +36,16 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["b.txt"]
 
 
+def test_a_folder_that_cannot_be_written_is_named_not_the_temporary_file(tmp_path, monkeypatch):
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.raises(PermissionError) as raised:
+        write_text(tmp_path / "b.txt", "new")
+    assert raised.value.filename == str(tmp_path)
+
+
 @dataclass
 class Pair:
     left: float

@@ -166,3 +166,20 @@ def test_python_m_is_the_command():
         [sys.executable, "-m", "nahas", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("nahas ")
+
+
+def test_an_interrupt_during_imports_exits_with_130_and_one_sentence():
+    program = (
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'nahas.cli.cosearch': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from nahas.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 130
+    assert done.stderr == "error: interrupted\n"
