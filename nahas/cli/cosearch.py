@@ -14,6 +14,7 @@ import click
 from nahas.cli.options import (
     announce_compilation,
     command,
+    objective_option,
     saved_options,
     seed_option,
     tables_option,
@@ -21,7 +22,7 @@ from nahas.cli.options import (
     workers_option,
 )
 from nahas.cli.output import Output, Ticker, table
-from nahas.cli.search_options import search_options
+from nahas.cli.search_options import DOWNLOAD, search_options, with_absolute_paths
 from nahas.cli.settings import settings_text
 from nahas.errors import StudyError, UsageError
 
@@ -74,6 +75,7 @@ NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "b
     show_default=True,
     help="Designs to print.",
 )
+@objective_option
 @tables_option
 @workers_option
 @seed_option
@@ -94,23 +96,31 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
     if options["dry_run"]:
         return _foresee(out, _search(options, study=None))
     folder = _folder(options)
+    options = with_absolute_paths(options)
     search = _search(options, study=folder / STUDY_FILE)
-    _prepare(folder, options)
     started = time.monotonic()
-    out.say(f"searching with seed {search.seed} into {folder}")
-    with _terminated_like_interrupted(), out.progress("searching", search.trials) as progress:
-        result = _searched(search, [_Watch(progress), *_trackers(search, options["trackers"])])
+    result = _searched(out, search, folder, options)
     return _finish(out, result, folder, options, time.monotonic() - started)
 
 
-def _searched(search: Search, watchers: list[Watcher]) -> SearchResult:
-    from nahas.strategies import joint
+def _searched(out: Output, search: Search, folder: Path, options: dict[str, Any]) -> SearchResult:
+    """Search, once all that was asked for has been found usable; till then nothing is written."""
+    from nahas.problem import problem_of
+    from nahas.strategies import check, searched
 
-    def tell(trials: Trials) -> None:
-        for watch in watchers:
-            watch(trials)
+    problem = problem_of(search)
+    check(problem, search)
+    trackers = _trackers(search, options["trackers"])
+    _prepare(folder, options)
+    out.say(f"searching with seed {search.seed} into {folder}")
+    with _terminated_like_interrupted(), out.progress("searching", search.trials) as progress:
+        watchers: list[Watcher] = [_Watch(progress), *trackers]
 
-    return joint(search, tell)
+        def tell(trials: Trials) -> None:
+            for watch in watchers:
+                watch(trials)
+
+        return searched(problem, search, tell)
 
 
 def _folder(options: dict[str, Any]) -> Path:
@@ -119,6 +129,7 @@ def _folder(options: dict[str, Any]) -> Path:
 
 def _search(options: dict[str, Any], study: Path | None) -> Search:
     from nahas.strategies import Search
+    from nahas.vocabulary import Objective
 
     def limit(metric: str) -> str | None:
         text: str = options[metric]
@@ -139,6 +150,7 @@ def _search(options: dict[str, Any], study: Path | None) -> Search:
         reward_p=options["reward_p"],
         reward_q=options["reward_q"],
         baseline=options["baseline"],
+        objective=Objective[options["objective"].upper()],
         tables=options["tables"],
         study=study,
         resume=options["resume"],
@@ -156,7 +168,7 @@ def _table(options: dict[str, Any]) -> Path | None:
             f"--table holds networks of space '{TABLED_SPACE}', but --space is "
             f"'{options['space']}': add --space {TABLED_SPACE}, or leave --table out"
         )
-    if given == "download":
+    if given == DOWNLOAD:
         from nahas.accuracy.table import download_table
 
         return download_table()

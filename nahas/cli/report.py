@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import click
@@ -46,7 +47,9 @@ def report(
 ) -> int:
     """Draw the pictures and the page of STUDY, a study file or a run folder, and print its best.
 
-    The study may still be written by a search. Exits with 3 when no design meets every target.
+    The study may still be written by a search. Where its folder cannot be written and neither
+    --out nor --export is given, the result is printed all the same. Exits with 3 when no design
+    meets every target.
     """
     from nahas.report.summary import counted, document
     from nahas.report.table import designs_table
@@ -57,12 +60,24 @@ def report(
     if not path.is_file():
         raise StudyError(f"there is no study '{path}': give a run folder or a study file")
     result = recall(path, best)
-    files = write_report(result, folder or path.parent, export)
+    try:
+        files = write_report(result, folder or path.parent, export)
+    except OSError as error:
+        if (
+            folder is not None
+            or export
+            or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS)
+        ):
+            raise
+        files = []
+        out.warn(
+            f"'{path.parent}' cannot be written, so nothing is drawn: name a folder with --out"
+        )
     out.show(
         {**document(result, best), "files": files},
         designs_table(result, best),
         f"accuracy: {result.accuracy_label}",
         counted(result),
-        "written: " + ", ".join(str(file) for file in files),
+        "written: " + (", ".join(str(file) for file in files) or "nothing"),
     )
     return 0 if result.trials.satisfied.any() else EXIT_NOTHING_FEASIBLE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -11,12 +12,33 @@ from nahas.cli.options import seconds
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+DOWNLOAD = "download"
+"""What `--table` says instead of a path to get the published table."""
+
 
 def search_options(function: F) -> F:
     """What to search, for what, and for how long."""
     for option in reversed([*_what_options(), *_reward_options(), *_how_options()]):
         function = option(function)
     return function
+
+
+def with_absolute_paths(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with every file and folder that is read named from the root.
+
+    So a run's saved options mean the same when it is resumed from another folder.
+    """
+    from nahas.hardware import PRESETS
+
+    table, tables, baseline = (options[name] for name in ("table", "tables", "baseline"))
+    files: dict[str, Any] = {}
+    if table is not None and table != DOWNLOAD:
+        files["table"] = str(Path(table).absolute())
+    if tables is not None:
+        files["tables"] = Path(tables).absolute()
+    if baseline not in PRESETS and Path(baseline).is_file():
+        files["baseline"] = str(Path(baseline).absolute())
+    return options | files
 
 
 def _what_options() -> list[Callable[[F], F]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from nahas.datafiles import packaged
+from nahas.hardware import preset, save_hardware
 from nahas.strategies import Search, joint
 from nahas.study.lock import WriterLock
 from tests.cli.conftest import command_line
@@ -132,6 +133,15 @@ class TestSearch:
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.usefixtures("undrawn")
+    def test_the_objective_of_mappings(self, nahas):
+        latency = told(nahas(*QUICK, "--json", "--run-dir", "a"))
+        energy = told(nahas(*QUICK, "--json", "--run-dir", "b", "--objective", "energy"))
+        assert latency["options"]["objective"] == "latency"
+        assert energy["options"]["objective"] == "energy"
+        assert energy["baseline"]["energy_mj"] < latency["baseline"]["energy_mj"]
+        assert energy["baseline"]["latency_ms"] >= latency["baseline"]["latency_ms"]
+
+    @pytest.mark.usefixtures("undrawn")
     def test_exponents_and_workers(self, nahas):
         ran = nahas(*QUICK, "--json", "--reward-p", "-0.1", "--reward-q", "-0.2", "--workers", "1")
         assert told(ran)["options"]["reward_exponents"] == [-0.1, -0.2]
@@ -148,6 +158,29 @@ class TestResume:
         )
         assert continued["best"] == whole["best"]
         assert continued["targets"] == whole["targets"]
+
+    def test_files_are_found_from_another_folder(self, nahas, tmp_path, monkeypatch):
+        save_hardware(preset("coral"), tmp_path / "mine.yaml")
+        (tmp_path / "mine").mkdir()
+        shutil.copy(packaged("sram.csv"), tmp_path / "mine")
+        told(nahas(*QUICK, "--json", "--baseline", "mine.yaml", "--tables", "mine"))
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        again = ("--resume", "--run-dir", "../runs/mnasnet-0", "--trials", "60")
+        assert told(nahas("cosearch", "--json", *again))["trials"] == 60
+
+    def test_a_measured_table_is_found_from_another_folder(
+        self, nahas, shared, tmp_path, monkeypatch
+    ):
+        path = shared / "data" / "nas-bench-macro" / "nas-bench-macro_cifar10.json"
+        if not path.is_file():
+            pytest.skip(f"no table at {path}")
+        shutil.copy(path, tmp_path / "measured.json")
+        told(nahas(*QUICK, "--json", "--space", "macro", "--table", "measured.json"))
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        again = ("--resume", "--run-dir", "../runs/macro-0", "--trials", "60")
+        assert told(nahas("cosearch", "--json", *again))["trials"] == 60
 
     def test_a_study_is_not_replaced_unasked(self, nahas):
         told(nahas(*QUICK, "--json"))
@@ -230,8 +263,9 @@ class TestWrongInput:
         ran = nahas(*QUICK, *arguments)
         assert ran.code == 2
         assert said in ran.err
-        assert len(ran.err.strip().splitlines()) <= 2  # what was begun, and what is wrong
-        assert not list(tmp_path.rglob("study.db"))
+        assert len(ran.err.strip().splitlines()) == 1
+        assert "searching" not in ran.err
+        assert list(tmp_path.iterdir()) == []
 
     def test_a_folder_that_cannot_be_written(self, nahas, tmp_path):
         (tmp_path / "runs").write_text("a file where the folder should be")
@@ -354,3 +388,23 @@ class TestReport:
         assert ran.code == 0
         assert "accuracy: ImageNet" in ran.out
         assert "written: runs/mnasnet-0/report.html" in ran.out
+
+    def test_in_a_folder_that_cannot_be_written(self, nahas, monkeypatch):
+        document = told(nahas(*QUICK, "--json"))
+
+        def refuse(*_: object, **__: object) -> None:
+            raise PermissionError(13, "Permission denied", "runs/mnasnet-0")
+
+        monkeypatch.setattr("nahas.report.write.write_page", refuse)
+        ran = nahas("report", "runs/mnasnet-0", "--json")
+        assert told(ran)["best"] == document["best"]
+        assert told(ran)["files"] == []
+        (note,) = told(ran)["warnings"]
+        assert "'runs/mnasnet-0' cannot be written" in note
+        ran = nahas("report", "runs/mnasnet-0")
+        assert "written: nothing" in ran.out
+        assert note in ran.err
+        for asked in (("--out", "x"), ("--export", "csv")):
+            refused = nahas("report", "runs/mnasnet-0", *asked)
+            assert refused.code == 2
+            assert "'runs/mnasnet-0': Permission denied" in refused.err
