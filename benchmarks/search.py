@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from nahas.designs import distinct_designs
 from nahas.manifest import manifest, usable_cores
 from nahas.problem import Problem, Search, problem_of
 from nahas.strategies import SearchResult, searched
@@ -58,6 +59,7 @@ def compared(problem: Problem, search: Search) -> dict[str, Any]:
         "samples_to_random_best": samples_to(learnt, rival.reward),
         "ppo_satisfied": best.satisfied,
         "random_satisfied": rival.satisfied,
+        "ppo_distinct": distinct_designs(problem.joint, learnt.trials),
         "hypervolume_ratio": volume(learnt) / volume(drawn),
         "ppo_seconds": learnt.seconds,
         "random_seconds": drawn.seconds,
