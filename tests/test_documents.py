@@ -92,7 +92,7 @@ def test_readme_quotes_the_search_that_is_committed() -> None:
             f"{design['area_mm2']:.1f}",
         ]
     assert found["accuracy_label"] in readme
-    assert f"{found['trials']:,} designs" in readme
+    assert f"{found['trials']:,} trials of {found['distinct_designs']:,} distinct designs" in readme
 
 
 def test_readme_quotes_the_benchmark_that_is_committed() -> None:
