@@ -101,3 +101,11 @@ def test_readme_quotes_the_benchmark_that_is_committed() -> None:
     readme = (ROOT / "README.md").read_text()
     assert f"{measured['wins']} of {len(gains)} seeds" in readme
     assert f"by {min(gains):.1f} to {max(gains):.1f} points" in readme
+
+
+def test_readme_quotes_the_speed_that_is_committed() -> None:
+    measured = json.loads((ROOT / "benchmarks" / "results" / "kernels.json").read_text())
+    readme = (ROOT / "README.md").read_text()
+    speed = measured["objectives"]["latency"]["pairs_per_second"]
+    assert f"{speed / 1e6:.1f} million pairs solved" in readme
+    assert f"({measured['enumeration']['members_per_pair']:.0f} members)" in readme
