@@ -26,7 +26,7 @@ Applicable = Callable[[ChoiceArray], NDArray[np.bool_]]
 
 @dataclass(frozen=True, kw_only=True)
 class PpoHyperparameters:
-    """What PPO is tuned by; docs/search.md says what was tried.
+    """What PPO is tuned by; docs/searching.md says what was tried.
 
     Attributes:
         embedding: width of a value's embedding.
@@ -37,7 +37,7 @@ class PpoHyperparameters:
         advantage: 'rank' measures a reward by its rank in its batch; 'baseline' by its distance
             from a moving average of rewards, in standard deviations of the batch.
         baseline_decay: of that average, over one trial. Over a batch of 20 it would lag behind a
-            rising reward, praise whatever is proposed, and settle too early (docs/search.md).
+            rising reward, praise whatever is proposed, and settle too early (docs/searching.md).
         entropy_first: weight of the entropy at the start...
         entropy_last: ...and after `entropy_trials`, geometrically in between.
         entropy_trials: not the length of the search, so that a longer search begins like a
