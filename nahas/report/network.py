@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nahas.layers import Layer
+from nahas.report.summary import accelerator_text
 from nahas.simulate import PJ_PER_MJ, LayerCost, NetworkCost
 from nahas.vocabulary import Bound, Reason
 
@@ -118,7 +119,16 @@ def mappings_text(cost: NetworkCost) -> str:
     width = max((len(name) for name, _ in mapped), default=0)
     lines = [f"{name:<{width}}  {nest.removesuffix(f' | {said}')}" for name, nest in mapped]
     ending = f"; {said}" if said else ""
-    return "\n".join([f"mappings, outermost loop first{ending}:", *lines])
+    return "\n".join(
+        [
+            "I/O of a layer includes the first weights of the next, fetched ahead; "
+            "every mapping is chosen for its layer alone.",
+            "",
+            f"mappings, outermost loop first{ending}; K, C output and input channels, G groups, "
+            "P x Q output and R x S filter positions:",
+            *lines,
+        ]
+    )
 
 
 def totals_table(cost: NetworkCost) -> Table:
@@ -138,6 +148,7 @@ def _totals(cost: NetworkCost) -> list[tuple[str, str]]:
     network, hardware = cost.network, cost.hardware
     rows = [
         ("network", f"{network.name}: {len(network.layers)} layers"),
+        ("accelerator", f"{accelerator_text(asdict(hardware))} at {hardware.clock_mhz:g} MHz"),
         ("work", f"{network.macs / 1e6:,.2f} million MACs, {network.parameters:,} parameters"),
         ("area", f"{cost.area_mm2:.2f} mm² at {hardware.technology_nm} nm"),
     ]
