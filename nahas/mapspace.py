@@ -8,6 +8,7 @@ that neither the pruning nor the closed forms of `kernels.search` are believed u
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import combinations, product
 
 from nahas.edge_mapping import edge_mapping
 from nahas.kernels.edge import cost
@@ -19,20 +20,39 @@ from nahas.kernels.records import (
     MappingRow,
     ResidencyRow,
 )
-from nahas.kernels.search import next_count
 from nahas.kernels.solve import mapping_row
-from nahas.kernels.tilings import Axes, Placement, Wish, blocks_of, fits, is_partial, place
+from nahas.kernels.tilings import (
+    Axes,
+    Placement,
+    Wish,
+    blocks_of,
+    fits,
+    is_partial,
+    next_count,
+    place,
+)
 from nahas.layers import Layer
 from nahas.mapping import evaluate
 from nahas.templates import EDGE
-from nahas.vocabulary import Access, Dim, Level, Tensor
+from nahas.vocabulary import Access, Dim, DramOrder, Level, Tensor
 
 Placed = Callable[[Wish], Placement | None]
 """The placement of a wish where it fits."""
 
+CUT = (Dim.G, Dim.K, Dim.C, Dim.P, Dim.Q)
+"""The dims that DRAM may cut into tiles."""
+
 
 def candidates(layer: LayerRow, hw: HardwareRow, stay: ResidencyRow) -> Iterator[MappingRow]:
     """Every member of the mapspace of a pair that fits, in the search's order of axes."""
+    for axes, at, order in placements(layer, hw, stay):
+        yield mapping_row(layer, hw, axes, at, int(order))
+
+
+def placements(
+    layer: LayerRow, hw: HardwareRow, stay: ResidencyRow
+) -> Iterator[tuple[Axes, Placement, DramOrder]]:
+    """The members of `candidates` as the closed forms read them."""
     blocks = blocks_of(layer, hw)
     sizes = {
         Dim.G: blocks.g,
@@ -58,35 +78,33 @@ def candidates(layer: LayerRow, hw: HardwareRow, stay: ResidencyRow) -> Iterator
                     at = place(layer, hw, blocks, axes, wish)
                     return at if fits(layer, hw, stay.reserved_bytes, at) else None
 
-                for at, channels_outer in _tilings(layer, sizes, placed):
-                    yield mapping_row(layer, hw, axes, at, channels_outer)
+                for at in _tilings(sizes, placed):
+                    for order in _orders(at):
+                        yield axes, at, order
 
 
-def _tilings(
-    layer: LayerRow, sizes: dict[Dim, float], placed: Placed
-) -> Iterator[tuple[Placement, bool]]:
-    """Placements of one assignment, and whether DRAM loops over channels outside P."""
-    whole = list(_both_orders([{}], placed))
-    if whole:
-        yield from ((at, True) for at in whole)
-        return
-    channel = Dim.G if layer.g > 1 else Dim.K
-    once = [
-        at
-        for dim in (channel, Dim.C, Dim.P)
-        for at in _both_orders([{dim: tiles} for tiles in _tile_counts(sizes[dim])], placed)
-    ]
-    if once:
-        yield from ((at, True) for at in once)
-        return
-    channels = 2.0
-    while channels <= sizes[channel]:
-        cuts = [{channel: channels, Dim.P: rows} for rows in _tile_counts(sizes[Dim.P])]
-        for at in _both_orders(cuts, placed):
-            yield at, True
-            if at.p.dram > 1 and at.g.dram * at.k.dram > 1:
-                yield at, False
-        channels *= 2.0
+def _tilings(sizes: dict[Dim, float], placed: Placed) -> Iterator[Placement]:
+    """Placements of one assignment: as few dims cut as suffice."""
+    for dims in range(len(CUT) + 1):
+        found = [
+            at
+            for cut in combinations([dim for dim in CUT if sizes[dim] > 1], dims)
+            for coarse in product(*(_coarse_counts(sizes[dim]) for dim in cut[:-1]))
+            for at in _both_orders(_completed(cut, coarse, sizes), placed)
+        ]
+        if found:
+            yield from found
+            return
+
+
+def _completed(
+    cut: tuple[Dim, ...], coarse: tuple[float, ...], sizes: dict[Dim, float]
+) -> list[dict[Dim, float]]:
+    """Tile counts of the cut dims: those given, with every count of the last dim."""
+    if not cut:
+        return [{}]
+    given = dict(zip(cut, coarse, strict=False))
+    return [given | {cut[-1]: tiles} for tiles in _tile_counts(sizes[cut[-1]])]
 
 
 def _both_orders(cuts: list[dict[Dim, float]], placed: Placed) -> Iterator[Placement]:
@@ -104,16 +122,28 @@ def _both_orders(cuts: list[dict[Dim, float]], placed: Placed) -> Iterator[Place
                 return
 
 
+def _orders(at: Placement) -> tuple[DramOrder, ...]:
+    """Orders of DRAM's loops; one stands for all where at most one dim is cut."""
+    cut = [part for part in (at.g, at.k, at.c, at.p, at.q) if part.dram > 1]
+    return tuple(DramOrder) if len(cut) > 1 else (DramOrder.WEIGHTS_STAY_P,)
+
+
 def _wish(tiles: dict[Dim, float], output_stationary: bool) -> Wish:
-    g, k, c, p = (tiles.get(dim, 1.0) for dim in (Dim.G, Dim.K, Dim.C, Dim.P))
-    return Wish(g, k, c, p, output_stationary)
+    g, k, c, p, q = (tiles.get(dim, 1.0) for dim in CUT)
+    return Wish(g, k, c, p, q, output_stationary)
 
 
-def _tile_counts(most: float) -> Iterator[float]:
-    tiles = 2.0
-    while tiles <= most:
-        yield tiles
-        tiles = next_count(tiles)
+def _tile_counts(blocks: float) -> list[float]:
+    """Every number of tiles that differs from the one before in the size of the tiles."""
+    counts = [1.0]
+    while (following := next_count(blocks, counts[-1])) <= blocks:
+        counts.append(following)
+    return counts[1:]
+
+
+def _coarse_counts(blocks: float) -> list[float]:
+    """2, 4, 8, ... tiles, and tiles of one block."""
+    return [2.0**i for i in range(1, 30) if 2.0**i < blocks] + [blocks]
 
 
 def evaluated_counts(layer: Layer, row: MappingRow) -> CountsRow:
@@ -138,10 +168,12 @@ def evaluated_counts(layer: Layer, row: MappingRow) -> CountsRow:
         local_weight_reads=words(local, weights, reads),
         local_input_fills=words(local, inputs, fills),
         local_input_reads=words(local, inputs, reads),
+        local_output_fills=words(local, outputs, fills),
         local_output_updates=words(local, outputs, updates),
         local_output_reads=words(local, outputs, reads),
         dram_weight_reads=words(Level.DRAM, weights, reads),
         dram_input_reads=words(Level.DRAM, inputs, reads),
+        dram_output_reads=words(Level.DRAM, outputs, reads),
         dram_output_updates=words(Level.DRAM, outputs, updates),
     )
 

@@ -93,3 +93,17 @@ class Slot(IntEnum):
     LANE_ARRAY = 3
     REGISTER_FILE = 4
     DATAPATH = 5
+
+
+class DramOrder(IntEnum):
+    """Which tensor the innermost loops of DRAM leave in place, and along what inputs slide.
+
+    Outermost first: G K C Q P, G K C P Q, G K P Q C, G C Q P K and G C P Q K. No other order of
+    these loops moves less of any tensor. [docs/mapspace.md]
+    """
+
+    WEIGHTS_STAY_P = 0
+    WEIGHTS_STAY_Q = 1
+    OUTPUTS_STAY = 2
+    INPUTS_STAY_P = 3
+    INPUTS_STAY_Q = 4

@@ -10,13 +10,12 @@ from nahas.edge_mapping import edge_mapping
 from nahas.hardware import preset
 from nahas.kernels.menu import MOST_ASSIGNMENTS
 from nahas.kernels.records import HardwareRow, MappingRow, ResidencyRow
-from nahas.kernels.search import next_count
-from nahas.kernels.tilings import split
+from nahas.kernels.tilings import next_count, split
 from nahas.layers import Layer
 from nahas.mapping import Mapping, evaluate
 from nahas.mapspace import candidates, evaluated_cost, evaluated_counts
 from nahas.simulate import hardware_rows
-from nahas.vocabulary import Access, Dim, Level, Slot, Tensor
+from nahas.vocabulary import Access, Dim, DramOrder, Level, Slot, Tensor
 
 FREE = ResidencyRow(0.0, 0.0, 0.0)
 REDUCTION = {Dim.C, Dim.R, Dim.S}
@@ -128,12 +127,8 @@ def test_no_member_is_of_a_kind_that_the_page_excludes(layer, hw):
         pixels = Dim.Q if layer.q > 1 else Dim.P
         assert set(looped(mapping, Slot.LANE_ARRAY)) <= {Dim.G, Dim.K, Dim.C, pixels}
         assert set(looped(mapping, Slot.DATAPATH)) <= {Dim.G, Dim.K, Dim.C}
-        assert set(looped(mapping, Slot.REGISTER_FILE)) <= {Dim.C, Dim.Q, Dim.R, Dim.S}
-        dram = looped(mapping, Slot.DRAM)
-        assert set(dram) <= {Dim.G, Dim.K, Dim.C, Dim.P}
-        assert len(dram) <= 2
-        assert Dim.C not in dram or len(dram) == 1
-        assert layer.g == 1 or Dim.K not in dram
+        assert set(looped(mapping, Slot.REGISTER_FILE)) <= {Dim.C, Dim.P, Dim.Q, Dim.R, Dim.S}
+        assert set(looped(mapping, Slot.DRAM)) <= {Dim.G, Dim.K, Dim.C, Dim.P, Dim.Q}
 
 
 @given(layers(), POINTS)
@@ -146,7 +141,9 @@ def test_local_loops_are_weight_stationary_or_else_output_stationary(layer, hw):
         inner, outer = (reduction, pixels) if row.output_stationary else (pixels, reduction)
         assert not inner or not outer or min(inner) > max(outer)
         if not row.output_stationary:
-            assert row.register_q == 1
+            assert row.register_p * row.register_q == 1
+        held = {Dim.P: row.register_p, Dim.Q: row.register_q}
+        assert all(held[dim] == 1 for dim in held if dim in looped(mapping, Slot.DRAM))
 
 
 # Spaces small enough to name every member
@@ -216,12 +213,15 @@ def test_the_menu_of_assignments_is_never_larger_than_its_table():
 # Tilings
 
 
-def test_tile_counts_grow_by_one_and_then_by_an_eighth():
-    counts, tiles = [], 2.0
-    while tiles <= 40:
+@given(st.integers(1, 500))
+def test_every_tile_count_is_tried_that_makes_other_tiles(blocks):
+    counts, tiles = [], 1.0
+    while tiles <= blocks:
         counts.append(int(tiles))
-        tiles = next_count(tiles)
-    assert counts == [*range(2, 17), 18, 20, 22, 24, 27, 30, 33, 37]
+        tiles = next_count(float(blocks), tiles)
+    sizes = [ceil(blocks / count) for count in counts]
+    assert sizes == sorted({ceil(blocks / count) for count in range(1, blocks + 1)}, reverse=True)
+    assert counts == [next(n for n in range(1, blocks + 1) if ceil(blocks / n) == s) for s in sizes]
 
 
 @given(
@@ -256,10 +256,9 @@ def one_pe(local_memory_bytes: float, register_file_bytes: float = 2.0**20) -> H
 
 
 def cuts(layer: Layer, hw: HardwareRow) -> set[tuple[int, int, int, int, int]]:
-    """G, K, C and P tiles at DRAM, and whether channels are outside."""
+    """G, K, C, P and Q tiles at DRAM of all members."""
     return {
-        (row.dram_g, row.dram_k, row.dram_c, row.dram_p, row.dram_channels_outer)
-        for row in members(layer, hw)
+        (row.dram_g, row.dram_k, row.dram_c, row.dram_p, row.dram_q) for row in members(layer, hw)
     }
 
 
@@ -272,17 +271,38 @@ def test_a_layer_that_fits_is_not_cut():
 
 
 def test_a_layer_that_almost_fits_is_cut_along_one_dim_with_the_fewest_tiles():
-    # In n tiles along K or P two tensors are cut, and there twice: 4 / n + 1 tensors. Along C the
-    # sums take four bytes: 4 / n + 4. Room for two and a half: 3 tiles, and 4 of K in blocks of 64.
-    assert cuts(SQUARE, one_pe(2.5 * 65536.0)) == {(1, 4, 1, 1, 1), (1, 1, 1, 3, 1)}
+    # In n tiles along K, P or Q two tensors are cut, and there twice: 4 / n + 1 tensors. Along C
+    # sums take four bytes: 4 / n + 4. Room for two and a half: 3 tiles, or 4 of K, blocks of 64.
+    assert cuts(SQUARE, one_pe(2.5 * 65536.0)) == {
+        (1, 4, 1, 1, 1),
+        (1, 1, 1, 3, 1),
+        (1, 1, 1, 1, 3),
+    }
 
 
-def test_only_where_no_single_cut_suffices_are_channels_and_rows_cut_together():
-    # 1 / n + 1 with all of the weights or of the inputs there; three quarters need both cut.
+def test_only_where_no_single_cut_suffices_are_two_dims_cut():
+    # 1 / n + 1 with all of the weights or of the inputs there; three quarters need two cuts.
     found = cuts(SQUARE, one_pe(0.75 * 65536.0))
-    assert {cut[1] for cut in found} == {4}
-    assert {cut[4] for cut in found} == {0, 1}
-    assert all(cut[3] > 1 and cut[0] == cut[2] == 1 for cut in found)
+    assert {sum(count > 1 for count in cut) for cut in found} == {2}
+    assert all(cut[0] == 1 for cut in found)
+    # P and Q alone leave all weights there; K and C leave the sums four bytes, in blocks of 64.
+    assert {tuple(count > 1 for count in cut[1:]) for cut in found} == {
+        (True, False, True, False),
+        (True, False, False, True),
+        (False, True, True, False),
+        (False, True, False, True),
+    }
+
+
+def test_a_deep_layer_on_one_small_pe_is_cut_along_three_dims():
+    layer = Layer(name="deep", k=512, c=1024, p=28, q=28, r=3, s=3)
+    found = cuts(layer, one_pe(40_000.0))
+    assert {sum(count > 1 for count in cut) for cut in found} == {3}
+
+
+def test_two_cut_dims_go_through_the_five_orders_of_dram():
+    orders = {(row.dram_order) for row in members(SQUARE, one_pe(0.75 * 65536.0))}
+    assert orders == set(DramOrder)
 
 
 @pytest.mark.parametrize("output_stationary", [0, 1])
@@ -294,7 +314,8 @@ def test_less_memory_takes_more_tiles(output_stationary):
         (tiles,) = {
             row.dram_p
             for row in rows
-            if row.dram_k * row.dram_c == 1 and row.output_stationary == output_stationary
+            if row.dram_k * row.dram_c * row.dram_q == 1
+            and row.output_stationary == output_stationary
         }
         chosen.append(tiles)
     assert chosen == sorted(chosen)

@@ -348,7 +348,7 @@ def test_designs_side_by_side_do_not_fetch_for_each_other(baseline):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"local_memory_mb": 8 / 1024, "pes_x": 1, "pes_y": 1}, Reason.LOCAL_MEMORY),
+        ({"local_memory_mb": 8 / 1024, "simd_units": 1024}, Reason.LOCAL_MEMORY),
         ({"register_file_kb": 8, "simd_units": 2000}, Reason.REGISTER_FILE),
     ],
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from numpy import ceil
 
 from nahas.kernels._jit import kernel
+from nahas.kernels.nest import constant
 from nahas.kernels.records import CostRow, CountsRow, HardwareRow, LayerRow, ResidencyRow
 from nahas.kernels.tilings import (
     PARTIAL_SUM_BYTES,
@@ -18,79 +19,93 @@ from nahas.kernels.tilings import (
     is_partial,
     local_tile_bytes,
 )
-from nahas.vocabulary import Bound
+from nahas.vocabulary import Bound, DramOrder
 
+WEIGHTS_STAY_P, WEIGHTS_STAY_Q, OUTPUTS_STAY, INPUTS_STAY_P, INPUTS_STAY_Q = (
+    constant(order) for order in DramOrder
+)
 COMPUTE, LOCAL_MEMORY, IO = float(Bound.COMPUTE), float(Bound.LOCAL_MEMORY), float(Bound.IO)
 
 
 @kernel(inline=True)
-def weight_repeats(at: Placement, channels_outer: bool) -> tuple[float, float]:
+def weight_repeats(at: Placement, order: int) -> tuple[float, float]:
     """Times that each weight enters local memory, and a register file.
 
-    Only P (and Q, in local memory) leave weights in place. A loop over them repeats the
-    fetch when a loop that moves the weights, of more than one trip, stands inside it.
+    Only P and Q leave weights in place. A loop over them repeats the fetch when a loop that
+    moves the weights, of more than one trip, stands inside it.
     """
-    dram_moves = at.g.dram * at.k.dram * at.c.dram > 1.0
+    into_local = 1.0
+    inside = at.c.dram if order == OUTPUTS_STAY else at.k.dram
+    if order >= OUTPUTS_STAY and inside > 1.0:
+        into_local = at.p.dram * at.q.dram
     reduction = at.c.local * at.local_r * at.local_s
-    local_moves = at.g.local * at.k.local * reduction > 1.0
-    into_local = at.p.dram if dram_moves and not channels_outer else 1.0
     if at.output_stationary and reduction > 1.0:
         return into_local, at.p.visits * at.q.visits
-    if local_moves:
-        return into_local, at.p.dram
+    if at.g.local * at.k.local * reduction > 1.0:
+        return into_local, at.p.dram * at.q.dram
     return into_local, into_local
 
 
 @kernel(inline=True)
-def output_repeats(at: Placement) -> float:
-    """Times that each output visits a register file: the reduction loops that evict it.
+def output_repeats(at: Placement, order: int) -> tuple[float, float]:
+    """Times that each output visits local memory, and a register file.
 
-    No mapping of the space evicts outputs from local memory before they are complete.
+    A loop over the reduction evicts outputs when a loop that moves them stands inside it.
     """
-    channels = at.g.local * at.k.local
+    moves = at.p.dram * at.q.dram
+    if order >= INPUTS_STAY_P:
+        moves *= at.k.dram
+    in_local = at.c.dram if order != OUTPUTS_STAY and moves > 1.0 else 1.0
     positions = at.p.local * at.q.local
-    if at.output_stationary:
-        return at.c.dram if channels * positions > 1.0 else 1.0
-    if positions > 1.0:
-        return at.c.visits * at.local_r * at.local_s
-    return at.c.dram if channels > 1.0 else 1.0
+    if not at.output_stationary and positions > 1.0:
+        return in_local, at.c.visits * at.local_r * at.local_s
+    if at.g.local * at.k.local * positions > 1.0:
+        return in_local, at.c.dram
+    return in_local, in_local
 
 
 @kernel(inline=True)
-def input_rows(layer: LayerRow, p: Split, sliding: bool) -> float:
+def slides_along_p(at: Placement, order: int) -> bool:
+    """Whether P is the innermost DRAM loop that moves inputs, of P and Q."""
+    if order in (WEIGHTS_STAY_P, INPUTS_STAY_P):
+        return at.p.dram > 1.0
+    return at.q.dram == 1.0
+
+
+@kernel(inline=True)
+def swept(
+    positions: float, stride: float, window: float, dilation: float, cut: Split, sliding: bool
+) -> float:
     """Input rows read from DRAM over one sweep of P, summed over the PEs that spread P.
 
-    PEs read their halos separately. While the tile only slides along P (`sliding`) and
-    overlaps the one before, a PE reads just the new rows. [docs/equations.md]
+    Columns along Q likewise. PEs read their halos separately. While the tile only slides
+    (`sliding`) and overlaps the one before, a PE reads just the new rows. [docs/equations.md]
     """
-    halo = (layer.r - 1.0) * layer.dilation_r + 1.0 - layer.stride_p
-    shift = layer.stride_p * p.pes * p.reach
-    if (
-        not sliding
-        or p.dram == 1.0
-        or shift >= extent(p.reach, layer.stride_p, layer.r, layer.dilation_r)
-    ):
-        return float(layer.p * layer.stride_p + ceil(layer.p / p.reach) * halo)
-    first = min(float(layer.p), p.pes * p.reach)
-    rest = layer.p - first
-    late = ceil(layer.p / p.reach) - p.pes
-    again = float(late * layer.stride_p * p.reach * (p.pes - 1.0))
-    return (first + rest) * layer.stride_p + p.pes * halo + again
+    halo = (window - 1.0) * dilation + 1.0 - stride
+    shift = stride * cut.pes * cut.reach
+    if not sliding or cut.dram == 1.0 or shift >= extent(cut.reach, stride, window, dilation):
+        return float(positions * stride + ceil(positions / cut.reach) * halo)
+    late = ceil(positions / cut.reach) - cut.pes
+    again = float(late * stride * cut.reach * (cut.pes - 1.0))
+    return positions * stride + cut.pes * halo + again
 
 
 @kernel(inline=True)
-def count(layer: LayerRow, at: Placement, channels_outer: bool) -> CountsRow:
-    """All words that a placement moves."""
-    into_local, into_register = weight_repeats(at, channels_outer)
-    visits = output_repeats(at)
+def count(layer: LayerRow, at: Placement, order: int) -> CountsRow:
+    """All words that a placement moves; `order` is that of the DRAM loops."""
+    into_local, into_register = weight_repeats(at, order)
+    in_local, in_register = output_repeats(at, order)
     weights = float(layer.g) * layer.k * layer.c * layer.r * layer.s
     outputs = float(layer.g) * layer.k * layer.p * layer.q
     macs = outputs * layer.c * layer.r * layer.s
-    channel_moves = at.c.dram * at.g.dram > 1.0
-    rows = input_rows(layer, at.p, not channel_moves or channels_outer)
-    width_halo = (layer.s - 1.0) * layer.dilation_s + 1.0 - layer.stride_q
-    columns = layer.q * layer.stride_q + ceil(layer.q / at.q.reach) * width_halo
-    evicted = channels_outer and at.p.dram > 1.0
+    pixels = at.p.dram * at.q.dram
+    sliding = order != OUTPUTS_STAY or at.c.dram == 1.0
+    along_p = slides_along_p(at, order)
+    rows = swept(layer.p, layer.stride_p, layer.r, layer.dilation_r, at.p, sliding and along_p)
+    columns = swept(
+        layer.q, layer.stride_q, layer.s, layer.dilation_s, at.q, sliding and not along_p
+    )
+    evicted = order < INPUTS_STAY_P and at.c.dram * pixels > 1.0
     inputs = float(layer.g) * layer.c * rows * columns * (at.k.dram if evicted else 1.0)
     pixel_pes = at.p.pes * at.q.pes
     pixel_lanes = at.p.lanes * at.q.lanes
@@ -102,16 +117,18 @@ def count(layer: LayerRow, at: Placement, channels_outer: bool) -> CountsRow:
         weights * into_register * pixel_pes * pixel_lanes,
         updates,
         updates - outputs * at.c.lanes,
-        outputs * (visits - 1.0) * at.c.lanes,
+        outputs * (in_register - 1.0) * at.c.lanes,
         weights * into_local * pixel_pes,
         weights * into_register * pixel_pes,
         inputs * at.k.pes,
         macs / layer.k * ceil(layer.k / (at.k.lanes * at.blocks.simd_k)),
-        outputs * visits,
-        outputs * (visits - 1.0),
+        outputs * (in_local - 1.0),
+        outputs * in_register,
+        outputs * (in_register - 1.0),
         weights * into_local,
         inputs,
-        outputs,
+        outputs * (in_local - 1.0),
+        outputs * in_local,
     )
 
 
@@ -133,34 +150,37 @@ def local_traffic(counts: CountsRow) -> tuple[float, float]:
 
     An output's last visit leaves a byte; every earlier one leaves a partial sum.
     """
-    outputs = counts.dram_output_updates
+    outputs = counts.dram_output_updates - counts.dram_output_reads
     partial = PARTIAL_SUM_BYTES * counts.local_output_reads
+    fills = counts.local_weight_fills + counts.local_input_fills
+    refills = PARTIAL_SUM_BYTES * counts.local_output_fills
     reads = counts.local_weight_reads + counts.local_input_reads + partial
-    return reads, counts.local_weight_fills + counts.local_input_fills + partial + outputs
+    return reads, fills + refills + partial + outputs
 
 
 @kernel(inline=True)
 def cost(counts: CountsRow, hw: HardwareRow, stay: ResidencyRow) -> CostRow:
     """Cycles and energy of counted traffic; the tile sizes are left 0.
 
-    An activation that stays on chip moves between local memories: a read or write there in
-    place of one of DRAM, and nothing over the I/O interface.
+    Partial sums that local memory cannot keep cross the I/O interface, four bytes each way,
+    wherever the finished output goes. An activation that stays on chip moves between local
+    memories: a read or write there in place of one of DRAM, and nothing over the interface.
     """
     reads, writes = local_traffic(counts)
-    weights, inputs, outputs = (
-        counts.dram_weight_reads,
-        counts.dram_input_reads * (1.0 - stay.input_on_chip),
-        counts.dram_output_updates * (1.0 - stay.output_on_chip),
-    )
+    finished = counts.dram_output_updates - counts.dram_output_reads
+    partial = PARTIAL_SUM_BYTES * counts.dram_output_reads
+    weights, inputs = counts.dram_weight_reads, counts.dram_input_reads * (1.0 - stay.input_on_chip)
+    outputs = partial + finished * (1.0 - stay.output_on_chip)
     reads += counts.dram_input_reads * stay.input_on_chip
-    writes += counts.dram_output_updates * stay.output_on_chip
+    writes += finished * stay.output_on_chip
     local_cycles = ceil((reads + writes) / (counts.pes * hw.local_memory_bytes_per_cycle))
-    io_cycles = ceil((weights + inputs + outputs) / hw.io_bytes_per_cycle)
+    io_cycles = ceil((weights + inputs + partial + outputs) / hw.io_bytes_per_cycle)
     cycles = max(counts.compute_cycles, max(local_cycles, io_cycles))
     mac = counts.macs * hw.mac_pj
     register = register_file_energy(counts, hw)
     local = reads * hw.local_memory_read_pj_per_byte + writes * hw.local_memory_write_pj_per_byte
-    dram = (weights + inputs) * hw.dram_read_pj_per_byte + outputs * hw.dram_write_pj_per_byte
+    read = weights + inputs + partial
+    dram = read * hw.dram_read_pj_per_byte + outputs * hw.dram_write_pj_per_byte
     leakage = cycles * hw.leakage_pj_per_cycle
     bound = COMPUTE
     if cycles > counts.compute_cycles:
@@ -169,7 +189,7 @@ def cost(counts: CountsRow, hw: HardwareRow, stay: ResidencyRow) -> CostRow:
     return CostRow(
         cycles, counts.compute_cycles, local_cycles, io_cycles,
         energy, mac, register, local, dram, leakage,
-        weights, inputs, outputs, 0.0, 0.0, 0.0, bound, 0.0,
+        weights, inputs, partial + outputs, 0.0, 0.0, 0.0, bound, 0.0,
     )  # fmt: skip
 
 
@@ -184,7 +204,7 @@ def first_weights(layer: LayerRow, at: Placement) -> float:
     k = min(at.k.pes * at.k.lanes * at.blocks.simd_k, float(layer.k))
     reduction = at.c.lanes * at.c.register
     window = layer.r * layer.s / (at.local_r * at.local_s)
-    if at.output_stationary:
+    if at.output_stationary and at.p.local * at.q.local > 1.0:
         reduction, window = at.c.reach, float(layer.r * layer.s)
     return g * k * min(reduction * at.blocks.dot, float(layer.c)) * window
 

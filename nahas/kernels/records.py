@@ -77,7 +77,7 @@ class MappingRow(NamedTuple):
     `pe_x_dim`, `pe_y_dim` and `lane_dim` are `vocabulary.Dim`, `*_count` how many instances
     each axis uses. `simd_g` x `simd_k` SIMD units are used, and `dot` of each one's width.
     `dram_*`, `local_*`, `register_*` are the temporal loop counts of a dim at a level.
-    `dram_channels_outer` puts the channel loops of DRAM outside that of P.
+    `dram_order` is `vocabulary.DramOrder`.
     `output_stationary` puts the reduction loops of the local memory innermost; otherwise P
     and Q are innermost and the weights of the register file stay.
     """
@@ -95,7 +95,8 @@ class MappingRow(NamedTuple):
     dram_k: int
     dram_c: int
     dram_p: int
-    dram_channels_outer: int
+    dram_q: int
+    dram_order: int
     local_g: int
     local_k: int
     local_c: int
@@ -105,6 +106,7 @@ class MappingRow(NamedTuple):
     local_s: int
     output_stationary: int
     register_c: int
+    register_p: int
     register_q: int
     register_r: int
     register_s: int
@@ -130,10 +132,12 @@ class CountsRow(NamedTuple):
     local_weight_reads: float
     local_input_fills: float
     local_input_reads: float
+    local_output_fills: float
     local_output_updates: float
     local_output_reads: float
     dram_weight_reads: float
     dram_input_reads: float
+    dram_output_reads: float
     dram_output_updates: float
 
 

@@ -9,14 +9,21 @@ other figure, then to the first in the order of `search`.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import ceil
 from numpy.typing import NDArray
 
 from nahas.kernels._jit import kernel
-from nahas.kernels.edge import cost, count
+from nahas.kernels.edge import (
+    INPUTS_STAY_Q,
+    OUTPUTS_STAY,
+    WEIGHTS_STAY_P,
+    WEIGHTS_STAY_Q,
+    cost,
+    count,
+)
 from nahas.kernels.menu import assignments, blocks_along
 from nahas.kernels.nest import constant
 from nahas.kernels.records import (
@@ -43,16 +50,16 @@ from nahas.kernels.tilings import (
     fits,
     is_partial,
     local_tile_bytes,
+    next_count,
     place,
     whole,
 )
-from nahas.vocabulary import Objective
+from nahas.vocabulary import DramOrder, Objective
 
 RecordArray = NDArray[Any]
 
 LATENCY, ENERGY = constant(Objective.LATENCY), constant(Objective.ENERGY)
-OUTSIDE = cast(bool, np.bool_(True))
-"""DRAM loops over channels stand outside that of P. Not a literal, as `constant`."""
+DRAM_ORDERS = len(DramOrder)
 
 
 class Found(NamedTuple):
@@ -62,7 +69,7 @@ class Found(NamedTuple):
     second: float
     axes: Axes
     wish: Wish
-    channels_outer: bool
+    order: int
     costed: int
 
 
@@ -76,28 +83,22 @@ def rank(cycles: float, energy: float, objective: int) -> tuple[float, float]:
     return cycles * energy, energy
 
 
-@kernel()
-def next_count(dram: float) -> float:
-    """The tile count tried after `dram`: the next, or an eighth more where that is further."""
-    return dram + max(1.0, dram // 8.0)
+@kernel(inline=True)
+def uncut(output_stationary: bool) -> Wish:
+    """The wish for the whole layer in local memory."""
+    return Wish(1.0, 1.0, 1.0, 1.0, 1.0, output_stationary)
 
 
 @kernel(inline=True)
-def cut(dim: int, tiles: float, output_stationary: bool) -> Wish:
-    """A wish that cuts only `dim`, into `tiles`."""
-    return Wish(
-        tiles if dim == G else 1.0,
-        tiles if dim == K else 1.0,
-        tiles if dim == C else 1.0,
-        tiles if dim == P else 1.0,
-        output_stationary,
-    )
+def is_cut(cuts: int, dim: int) -> bool:
+    """Whether a dim is one of the cut ones, a set of bits."""
+    return bool((cuts >> dim) & 1)
 
 
 @kernel(inline=True)
 def is_found(wish: Wish) -> bool:
     """Whether every dim has a tile."""
-    return wish.g * wish.k * wish.c * wish.p > 0.0
+    return wish.g * wish.k * wish.c * wish.p * wish.q > 0.0
 
 
 @kernel()
@@ -114,12 +115,14 @@ def fewest_tiles(
     weights, inputs, outputs = uncut
     if (layer.r - 1) * layer.dilation_r + 1 < layer.stride_p:
         inputs = 0.0
+    if (layer.s - 1) * layer.dilation_s + 1 < layer.stride_q:
+        inputs = 0.0
     cut, kept = weights + inputs + outputs, 0.0
     if dim == K:
         cut, kept = weights + outputs, inputs
     elif dim == C:
         cut, kept = weights + inputs, outputs
-    elif dim == P:
+    elif dim in (P, Q):
         cut, kept = inputs + outputs, weights
     return cut / (room - kept) if room > kept else np.inf
 
@@ -131,93 +134,175 @@ def first_fit(
 ) -> Wish:  # fmt: skip
     """The wish with the first count of the dim of 0 tiles in `start` that fits.
 
-    Counts are 2, 3, ... growing by an eighth, and not below `least`; where none fits, the
-    wish still has 0 tiles.
+    Counts are those that make a difference, and not below `least`; where none fits, the wish
+    still has 0 tiles.
     """
-    most = float(layer.p)
-    if start.c == 0.0:
-        most = blocks.c
-    elif start.g * start.k == 0.0:
-        most = blocks.g if start.g == 0.0 else blocks.k
-    dram = 2.0
-    while dram <= most:
-        wish = Wish(
-            start.g if start.g > 0.0 else dram,
-            start.k if start.k > 0.0 else dram,
-            start.c if start.c > 0.0 else dram,
-            start.p if start.p > 0.0 else dram,
-            start.output_stationary,
-        )
-        if dram >= least and fits(layer, hw, reserved, place(layer, hw, blocks, axes, wish)):
-            return wish
-        dram = next_count(dram)
+    dim = Q
+    if start.g == 0.0:
+        dim = G
+    elif start.k == 0.0:
+        dim = K
+    elif start.c == 0.0:
+        dim = C
+    elif start.p == 0.0:
+        dim = P
+    most = blocks_along(layer, blocks, dim)
+    tiles = next_count(most, 1.0)
+    while tiles <= most:
+        if tiles >= least:
+            wish = Wish(
+                start.g if start.g > 0.0 else tiles,
+                start.k if start.k > 0.0 else tiles,
+                start.c if start.c > 0.0 else tiles,
+                start.p if start.p > 0.0 else tiles,
+                start.q if start.q > 0.0 else tiles,
+                start.output_stationary,
+            )
+            if fits(layer, hw, reserved, place(layer, hw, blocks, axes, wish)):
+                return wish
+        tiles = next_count(most, tiles)
     return start
 
 
 @kernel(inline=True)
-def better(best: Found, row: CostRow, axes: Axes, wish: Wish, outer: bool, objective: int) -> Found:
+def better(best: Found, row: CostRow, axes: Axes, wish: Wish, order: int, objective: int) -> Found:
     """The better of the best so far and a new candidate; the earlier one on a tie."""
     first, second = rank(row.cycles, row.energy_pj, objective)
     if first < best.first or (first == best.first and second < best.second):
-        return Found(first, second, axes, wish, outer, best.costed + 1)
-    return Found(
-        best.first, best.second, best.axes, best.wish, best.channels_outer, best.costed + 1
-    )
+        return Found(first, second, axes, wish, order, best.costed + 1)
+    return Found(best.first, best.second, best.axes, best.wish, best.order, best.costed + 1)
+
+
+@kernel(inline=True)
+def is_repeated(at: Placement, order: int) -> bool:
+    """Whether an order moves what an earlier one does: they differ in loops of one trip only."""
+    pixels = at.p.dram * at.q.dram
+    if order == WEIGHTS_STAY_P:
+        return False
+    if order == WEIGHTS_STAY_Q:
+        return bool(at.p.dram == 1.0 or at.q.dram == 1.0)
+    if order == OUTPUTS_STAY:
+        return bool(at.c.dram == 1.0 or pixels == 1.0)
+    if order == INPUTS_STAY_Q and (at.p.dram == 1.0 or at.q.dram == 1.0):
+        return True
+    return bool(at.k.dram == 1.0 or at.c.dram * pixels == 1.0)
 
 
 @kernel()
-def both_orders(
+def every_order(
     layer: LayerRow, hw: HardwareRow, stay: ResidencyRow, best: Found, objective: int,
     axes: Axes, start: tuple[Wish, float],
 ) -> Found:  # fmt: skip
-    """Cost the first tiling of a start that fits, with either order of local memory's loops.
+    """Cost the first tiling of a start that fits, in every order of the loops.
 
     `start` is a wish with one dim to be cut, and a count below which it cannot fit. Output-
     stationary only where the weight-stationary placement spills partial sums or does not fit.
-    Where channels and P are both cut, either stands outside.
     """
     blocks = blocks_of(layer, hw)
     begin, least = start
     for output_stationary in (False, True):
-        wish = Wish(begin.g, begin.k, begin.c, begin.p, output_stationary)
+        wish = Wish(begin.g, begin.k, begin.c, begin.p, begin.q, output_stationary)
         wish = first_fit(layer, hw, blocks, stay.reserved_bytes, axes, least, wish)
         if not is_found(wish):
             continue
         at = place(layer, hw, blocks, axes, wish)
-        row = cost(count(layer, at, OUTSIDE), hw, stay)
-        best = better(best, row, axes, wish, OUTSIDE, objective)
-        if wish.p > 1.0 and wish.g * wish.k > 1.0:
-            row = cost(count(layer, at, not OUTSIDE), hw, stay)
-            best = better(best, row, axes, wish, not OUTSIDE, objective)
+        for order in range(DRAM_ORDERS):
+            if not is_repeated(at, order):
+                row = cost(count(layer, at, order), hw, stay)
+                best = better(best, row, axes, wish, order, objective)
         if not is_partial(at):
             break
     return best
 
 
+@kernel(inline=True)
+def coarser(tiles: float, most: float) -> float:
+    """The count after `tiles` of a dim that is cut coarsely: 2, 4, 8, ..., and `most`."""
+    return 2.0 * tiles if tiles == most or 2.0 * tiles < most else most
+
+
 @kernel()
 def tiled(
-    layer: LayerRow, hw: HardwareRow, stay: ResidencyRow, best: Found, objective: int,
-    axes: Axes, uncut: tuple[float, float, float],
+    layer: LayerRow, hw: HardwareRow, stay: ResidencyRow, best: Found,
+    objective: int, axes: Axes, uncut_bytes: tuple[float, float, float],
 ) -> Found:  # fmt: skip
     """Cost the DRAM tilings of an assignment of which the whole layer does not fit.
 
-    One dim is cut where that suffices (channels, reduction or P, each by the first count that
-    fits); else channels by every power of two and P by the first count that then fits.
+    As few dims are cut as suffice. Of every set of so many dims, the last takes the first
+    count that fits, for every coarse count of the others.
     """
-    channel = G if layer.g > 1 else K
+    blocks = blocks_of(layer, hw)
     room = hw.local_memory_bytes - stay.reserved_bytes
     seen = best.costed
-    for dim in (channel, C, P):
-        least = fewest_tiles(layer, room, uncut, dim)
-        start = (cut(dim, 0.0, False), least)
-        best = both_orders(layer, hw, stay, best, objective, axes, start)
-    channels = 2.0
-    twice = best.costed == seen
-    while twice and channels <= blocks_along(layer, blocks_of(layer, hw), channel):
-        pair = cut(channel, channels, False)
-        start = (Wish(pair.g, pair.k, 1.0, 0.0, False), 0.0)
-        best = both_orders(layer, hw, stay, best, objective, axes, start)
-        channels *= 2.0
+    for dim in (G, K, C, P, Q):
+        if blocks_along(layer, blocks, dim) > 1.0:
+            least = fewest_tiles(layer, room, uncut_bytes, dim)
+            wish = starting(1 << dim, dim, 1.0, 1.0, 1.0, 1.0)
+            best = every_order(layer, hw, stay, best, objective, axes, (wish, least))
+    for dims in range(2, 6):
+        if best.costed > seen:
+            break
+        for cuts in range(1 << G, 2 << Q):
+            if is_set_of(layer, blocks, cuts, dims):
+                best = coarsely(layer, hw, stay, best, objective, axes, cuts)
+    return best
+
+
+@kernel(inline=True)
+def is_set_of(layer: LayerRow, blocks: Blocks, cuts: int, dims: int) -> bool:
+    """Whether `cuts` are so many dims, of more than one block each."""
+    size = 0
+    for dim in (G, K, C, P, Q):
+        if is_cut(cuts, dim):
+            size += 1
+            if blocks_along(layer, blocks, dim) == 1.0:
+                return False
+    return size == dims and cuts % 2 == 0
+
+
+@kernel(inline=True)
+def starting(cuts: int, last: int, g: float, k: float, c: float, p: float) -> Wish:
+    """A wish of the given counts along cut dims, 0 along the `last` and 1 along the others."""
+    return Wish(
+        0.0 if last == G else (g if is_cut(cuts, G) else 1.0),
+        0.0 if last == K else (k if is_cut(cuts, K) else 1.0),
+        0.0 if last == C else (c if is_cut(cuts, C) else 1.0),
+        0.0 if last == P else (p if is_cut(cuts, P) else 1.0),
+        0.0 if last == Q else 1.0,
+        False,
+    )
+
+
+@kernel()
+def coarsely(
+    layer: LayerRow, hw: HardwareRow, stay: ResidencyRow, best: Found,
+    objective: int, axes: Axes, cuts: int,
+) -> Found:  # fmt: skip
+    """Cost the tilings that cut two dims or more, the bits of `cuts`."""
+    blocks = blocks_of(layer, hw)
+    last = G
+    for dim in (K, C, P, Q):
+        if is_cut(cuts, dim):
+            last = dim
+    # A dim that is not cut coarsely goes through its loop once.
+    most_g = blocks.g if is_cut(cuts, G) else 2.0
+    most_k = blocks.k if is_cut(cuts, K) and last != K else 2.0
+    most_c = blocks.c if is_cut(cuts, C) and last != C else 2.0
+    most_p = float(layer.p) if is_cut(cuts, P) and last != P else 2.0
+    g = 2.0
+    while g <= most_g:
+        k = 2.0
+        while k <= most_k:
+            c = 2.0
+            while c <= most_c:
+                p = 2.0
+                while p <= most_p:
+                    start = (starting(cuts, last, g, k, c, p), 0.0)
+                    best = every_order(layer, hw, stay, best, objective, axes, start)
+                    p = coarser(p, most_p)
+                c = coarser(c, most_c)
+            k = coarser(k, most_k)
+        g = coarser(g, most_g)
     return best
 
 
@@ -231,19 +316,19 @@ def explore(
     The whole layer in local memory where it fits in either order of the loops, else cut.
     """
     seen = best.costed
-    uncut = (0.0, 0.0, 0.0)  # of the output-stationary order, which holds no partial sums
+    tiles = (0.0, 0.0, 0.0)  # of the output-stationary order, which holds no partial sums
     for output_stationary in (False, True):
-        wish = cut(P, 1.0, output_stationary)
+        wish = uncut(output_stationary)
         at = place(layer, hw, blocks, axes, wish)
         if fits(layer, hw, stay.reserved_bytes, at):
-            row = cost(count(layer, at, OUTSIDE), hw, stay)
-            best = better(best, row, axes, wish, OUTSIDE, objective)
+            row = cost(count(layer, at, WEIGHTS_STAY_P), hw, stay)
+            best = better(best, row, axes, wish, WEIGHTS_STAY_P, objective)
             if not is_partial(at):
                 break
-        uncut = local_tile_bytes(layer, at)
+        tiles = local_tile_bytes(layer, at)
     if best.costed > seen:
         return best
-    return tiled(layer, hw, stay, best, objective, axes, uncut)
+    return tiled(layer, hw, stay, best, objective, axes, tiles)
 
 
 @kernel(inline=True)
@@ -292,27 +377,26 @@ def bound(
     of all PEs together.
     """
     weights, inputs, outputs = local_tile_bytes(layer, at)
-    counts = count(layer, at, OUTSIDE)
+    counts = count(layer, at, WEIGHTS_STAY_P)
     room = hw.local_memory_bytes - stay.reserved_bytes
     whole_fits = weights + inputs + PARTIAL_SUM_BYTES * outputs <= room
     if not whole_fits:
-        counts = least_moved(counts, hw, layer, at.q.pes)
+        counts = least_moved(counts, hw, layer)
     return cost(counts, hw, stay), whole_fits and is_attained(layer, hw, at)
 
 
 @kernel(inline=True)
-def least_moved(counts: CountsRow, hw: HardwareRow, layer: LayerRow, q_pes: float) -> CountsRow:
-    """Counts without halo, uneven use of PEs, or multicast but over Q, which is never cut."""
+def least_moved(counts: CountsRow, hw: HardwareRow, layer: LayerRow) -> CountsRow:
+    """Counts without halo, uneven use of PEs, or copies of weights and inputs."""
     weights = counts.dram_weight_reads
-    spread = weights * q_pes
     rows = min(layer.p * layer.stride_p, layer.p * layer.r)
     columns = min(layer.q * layer.stride_q, layer.q * layer.s)
     inputs = float(layer.g) * layer.c * rows * columns
     return CountsRow(
         counts.compute_cycles, hw.pes_x * hw.pes_y, counts.macs, weights,
-        counts.register_output_updates, counts.register_output_reads, 0.0, spread, spread,
-        inputs, counts.local_input_reads, counts.local_output_updates, 0.0,
-        weights, inputs, counts.dram_output_updates,
+        counts.register_output_updates, counts.register_output_reads, 0.0, weights, weights,
+        inputs, counts.local_input_reads, 0.0, counts.local_output_updates, 0.0,
+        weights, inputs, 0.0, counts.dram_output_updates,
     )  # fmt: skip
 
 
@@ -327,7 +411,7 @@ def search(
     the bound shows that none of their candidates is better than the best so far.
     """
     size = assignments(layer, hw, blocks, menu)
-    best = Found(np.inf, np.inf, Axes(K, K, K), cut(P, 1.0, False), OUTSIDE, 0)
+    best = Found(np.inf, np.inf, Axes(K, K, K), uncut(False), WEIGHTS_STAY_P, 0)
     left = 0
     for i in range(size):
         axes = Axes(menu[i, 0], menu[i, 1], menu[i, 2])
@@ -336,7 +420,7 @@ def search(
             continue
         row, attained = bound(layer, hw, stay, at)
         if attained:
-            best = better(best, row, axes, cut(P, 1.0, False), OUTSIDE, objective)
+            best = better(best, row, axes, uncut(False), WEIGHTS_STAY_P, objective)
         elif may_win(row, best, objective):
             menu[left, 0], menu[left, 1], menu[left, 2] = axes.x, axes.y, axes.lane
             left += 1

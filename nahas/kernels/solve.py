@@ -47,7 +47,7 @@ def cut_of(at: Placement, dim: int) -> Split:
 
 @kernel()
 def mapping_row(
-    layer: LayerRow, hw: HardwareRow, axes: Axes, at: Placement, outer: bool
+    layer: LayerRow, hw: HardwareRow, axes: Axes, at: Placement, order: int
 ) -> MappingRow:
     """The loop counts of a placement."""
     on_y = cut_of(at, axes.y)
@@ -56,10 +56,10 @@ def mapping_row(
     return MappingRow(
         axes.x, int(x_count), axes.y, int(y_count), axes.lane, int(cut_of(at, axes.lane).lanes),
         int(at.blocks.simd_g), int(at.blocks.simd_k), int(at.blocks.dot),
-        int(at.g.dram), int(at.k.dram), int(at.c.dram), int(at.p.dram), int(outer),
+        int(at.g.dram), int(at.k.dram), int(at.c.dram), int(at.p.dram), int(at.q.dram), int(order),
         int(at.g.local), int(at.k.local), int(at.c.local), int(at.p.local), int(at.q.local),
         int(at.local_r), int(at.local_s), int(at.output_stationary),
-        int(at.c.register), int(at.q.register),
+        int(at.c.register), int(at.p.register), int(at.q.register),
         int(layer.r / at.local_r), int(layer.s / at.local_s),
     )  # fmt: skip
 
@@ -72,7 +72,7 @@ def solve(
     blocks = blocks_of(layer, hw)
     best = search(layer, hw, blocks, stay, objective, menu)
     at = place(layer, hw, blocks, best.axes, best.wish)
-    counts = count(layer, at, best.channels_outer)
+    counts = count(layer, at, best.order)
     row = cost(counts, hw, stay)
     first_weights, first_inputs, last = first_and_last_tile(layer, at, stay)
     reason = 0.0
@@ -84,7 +84,7 @@ def solve(
         row.weight_bytes, row.input_bytes, row.output_bytes, first_weights, first_inputs, last,
         row.bound, reason,
     )  # fmt: skip
-    return final, mapping_row(layer, hw, best.axes, at, best.channels_outer), counts, best.costed
+    return final, mapping_row(layer, hw, best.axes, at, best.order), counts, best.costed
 
 
 @kernel(parallel=True)

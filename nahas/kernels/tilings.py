@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 from numpy import ceil
 
 from nahas.kernels._jit import kernel
@@ -36,6 +37,7 @@ class Wish(NamedTuple):
     k: float
     c: float
     p: float
+    q: float
     output_stationary: bool
 
 
@@ -181,9 +183,10 @@ def hold(cut: Split, blocks: float, most: float) -> Split:
     local = cut.local / held
     trip = cut.lanes * held
     edge = min(blocks, cut.reach)
-    rest = min(edge - (ceil(edge / trip) - 1.0) * trip, held)
-    steps = (ceil(edge / trip) - 1.0) * held + rest
-    return Split(1.0, cut.pes, local, cut.lanes, held, local, local, steps, cut.reach)
+    last = ceil(edge / trip)
+    rest = min(edge - (last - 1.0) * trip, held)
+    steps = (last - 1.0) * held + rest
+    return Split(1.0, cut.pes, local, cut.lanes, held, last, last, steps, cut.reach)
 
 
 @kernel(inline=True)
@@ -214,13 +217,16 @@ def place(layer: LayerRow, hw: HardwareRow, blocks: Blocks, axes: Axes, wish: Wi
     g = split(blocks.g, wish.g, axes_of(G, axes, hw), 1.0)
     k = split(blocks.k, wish.k, axes_of(K, axes, hw), 1.0)
     p = split(float(layer.p), wish.p, axes_of(P, axes, hw), 1.0)
-    q = split(float(layer.q), 1.0, axes_of(Q, axes, hw), 1.0)
+    q = split(float(layer.q), wish.q, axes_of(Q, axes, hw), 1.0)
     c_axes = axes_of(C, axes, hw)
     local_r, local_s, held = float(layer.r), float(layer.s), 1.0
     if wish.output_stationary:
         room = (hw.register_file_bytes - 2.0 * weight) // (simd * PARTIAL_SUM_BYTES)
         fit = room >= 1.0
-        q = hold(q, float(layer.q), max(room, 1.0))
+        if q.dram == 1.0:
+            q = hold(q, float(layer.q), max(room, 1.0))
+        if p.dram == 1.0 and q.local == 1.0:
+            p = hold(p, float(layer.p), max(room // q.register, 1.0))
     else:
         room = hw.register_file_bytes - simd * PARTIAL_SUM_BYTES
         all_held = ceil(ceil(blocks.c / wish.c) / c_axes[2])
@@ -280,9 +286,10 @@ def local_bytes(layer: LayerRow, at: Placement) -> float:
     channels = at.g.dram * at.k.dram
     if channels * at.c.dram > 1.0:
         weights *= 2.0
-    if at.g.dram * at.c.dram * at.p.dram > 1.0:
+    pixels = at.p.dram * at.q.dram
+    if at.g.dram * at.c.dram * pixels > 1.0:
         inputs *= 2.0
-    if channels * at.p.dram > 1.0:
+    if channels * pixels > 1.0:
         outputs *= 2.0
     return weights + inputs + outputs
 
@@ -290,6 +297,14 @@ def local_bytes(layer: LayerRow, at: Placement) -> float:
 @kernel(inline=True)
 def fits(layer: LayerRow, hw: HardwareRow, reserved_bytes: float, at: Placement) -> bool:
     """Whether the placement is legal: it fits both memories and its DRAM tiles are uniform."""
-    uniform = is_uniform(at.g) and is_uniform(at.k) and is_uniform(at.c) and is_uniform(at.p)
+    uniform = is_uniform(at.g) and is_uniform(at.k) and is_uniform(at.c)
+    uniform = uniform and is_uniform(at.p) and is_uniform(at.q)
     room = hw.local_memory_bytes - reserved_bytes
     return at.register_fits and uniform and local_bytes(layer, at) <= room
+
+
+@kernel(inline=True)
+def next_count(blocks: float, tiles: float) -> float:
+    """The next number of tiles whose tiles are smaller; infinite after tiles of one block."""
+    size = ceil(blocks / tiles)
+    return float(ceil(blocks / (size - 1.0))) if size > 1.0 else np.inf

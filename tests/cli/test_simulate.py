@@ -17,13 +17,13 @@ from nahas.vocabulary import Dim, Slot, Tensor
 TINY = Hardware(
     pes_x=1,
     pes_y=1,
-    simd_units=16,
+    simd_units=1024,
     compute_lanes=1,
     local_memory_mb=0.015625,
-    register_file_kb=8,
+    register_file_kb=32,
     io_gb_per_s=5,
 )
-"""16 KB are too few for some tiles of ResNet-50, and enough for others."""
+"""16 KB are too few for a block of 1,024 channels, and enough for fewer."""
 
 COMPONENTS = ("mac_pj", "register_file_pj", "local_memory_pj", "dram_pj", "leakage_pj")
 

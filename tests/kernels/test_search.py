@@ -18,10 +18,10 @@ from nahas.kernels.records import (
     ResidencyRow,
 )
 from nahas.kernels.search import rank
-from nahas.kernels.solve import solve, solve_pairs
+from nahas.kernels.solve import mapping_row, solve, solve_pairs
 from nahas.kernels.tilings import Wish, blocks_of, split, whole
 from nahas.layers import Layer
-from nahas.mapspace import candidates, evaluated_cost, evaluated_counts
+from nahas.mapspace import candidates, evaluated_cost, evaluated_counts, placements
 from nahas.simulate import hardware_rows
 from nahas.vocabulary import Objective, Reason
 
@@ -104,6 +104,16 @@ def test_closed_form_counts_are_those_of_the_evaluated_loop_nest(layer, hw):
     found, mapping, counts = solved(layer, hw, FREE, Objective.LATENCY)
     if found.reason == Reason.OK:
         assert counts._asdict() == evaluated_counts(layer, mapping)._asdict()
+
+
+@given(layers(), points(), STAYS, st.randoms(use_true_random=False))
+@settings(max_examples=150)
+def test_the_counts_of_every_member_are_those_of_its_loop_nest(layer, hw, stay, random):
+    every = list(placements(layer.row, hw, stay))
+    for axes, at, order in random.sample(every, min(len(every), 20)):
+        row = mapping_row(layer.row, hw, axes, at, int(order))
+        counted = CountsRow(*count(layer.row, at, int(order)))
+        assert counted._asdict() == evaluated_counts(layer, MappingRow(*row))._asdict()
 
 
 @given(layers(), points())
@@ -218,5 +228,5 @@ def test_count_and_cost_are_functions_of_the_placement_alone():
     from nahas.kernels.tilings import Axes, place
 
     hw = tiny()
-    at = place(layer, hw, blocks_of(layer, hw), Axes(4, 4, 3), Wish(1.0, 1.0, 1.0, 1.0, False))
-    assert cost(count(layer, at, True), hw, FREE) == cost(count(layer, at, True), hw, FREE)
+    at = place(layer, hw, blocks_of(layer, hw), Axes(4, 4, 3), Wish(1.0, 1.0, 1.0, 1.0, 1.0, False))
+    assert cost(count(layer, at, 0), hw, FREE) == cost(count(layer, at, 0), hw, FREE)
