@@ -30,26 +30,25 @@ def assignments(layer: LayerRow, hw: HardwareRow, blocks: Blocks, menu: RecordAr
     instance long, K stands in. Where both PE axes are equally long, swapping them changes
     nothing, so one order is kept. Lanes spread P only where Q is 1: elsewhere Q serves as well.
     """
-    pes = blocks.g > 1.0 or blocks.k > 1.0 or layer.p > 1 or layer.q > 1
-    lanes = pes or blocks.c > 1.0
+    pixels = Q if layer.q > 1 else P
+    several = 0  # a bit for each dim of more than one block
+    for dim in (G, K, C, P, Q):
+        if blocks_along(layer, blocks, dim) > 1.0:
+            several |= 1 << dim
+    over_pes = several & ~(1 << C)
+    over_lanes = several & (1 << G | 1 << K | 1 << C | 1 << pixels)
+    over_x = over_pes if over_pes and hw.pes_x > 1.0 else 1 << K
+    over_y = over_pes if over_pes and hw.pes_y > 1.0 else 1 << K
+    over_lanes = over_lanes if over_lanes and hw.lanes > 1.0 else 1 << K
     size = 0
     for x in (G, K, P, Q):
-        if not may_spread(layer, blocks, x, hw.pes_x, pes):
+        if not (over_x >> x) & 1:
             continue
         for y in (G, K, P, Q):
-            mirrored = hw.pes_x == hw.pes_y and y > x
-            if mirrored or not may_spread(layer, blocks, y, hw.pes_y, pes):
+            if not (over_y >> y) & 1 or (hw.pes_x == hw.pes_y and y > x):
                 continue
-            for lane in (G, K, C, Q if layer.q > 1 else P):
-                if may_spread(layer, blocks, lane, hw.lanes, lanes):
+            for lane in (G, K, C, pixels):
+                if (over_lanes >> lane) & 1:
                     menu[size, 0], menu[size, 1], menu[size, 2] = x, y, lane
                     size += 1
     return size
-
-
-@kernel(inline=True)
-def may_spread(layer: LayerRow, blocks: Blocks, dim: int, length: float, any_dim: bool) -> bool:
-    """Whether an axis of `length` instances may spread `dim`; `any_dim`: whether some dim can."""
-    if length == 1.0 or not any_dim:
-        return bool(dim == K)
-    return bool(blocks_along(layer, blocks, dim) > 1.0)

@@ -168,7 +168,7 @@ def first_fit(
 def better(best: Found, row: CostRow, axes: Axes, wish: Wish, order: int, objective: int) -> Found:
     """The better of the best so far and a new candidate; the earlier one on a tie."""
     first, second = rank(row.cycles, row.energy_pj, objective)
-    if first < best.first or (first == best.first and second < best.second):
+    if wins(first, second, best):
         return Found(first, second, axes, wish, order, best.costed + 1)
     return Found(best.first, best.second, best.axes, best.wish, best.order, best.costed + 1)
 
@@ -403,37 +403,46 @@ def least_moved(counts: CountsRow, hw: HardwareRow, layer: LayerRow) -> CountsRo
 @kernel()
 def search(
     layer: LayerRow, hw: HardwareRow, blocks: Blocks, stay: ResidencyRow, objective: int,
-    menu: RecordArray,
+    scratch: tuple[RecordArray, RecordArray],
 ) -> Found:  # fmt: skip
-    """The best candidate of a pair. `menu` is scratch of MOST_ASSIGNMENTS rows.
+    """The best candidate of a pair.
 
     First the assignments whose bound is attained, in written order; then the others, unless
-    the bound shows that none of their candidates is better than the best so far.
+    the bound shows that none of their candidates is better than the best so far. `scratch` are
+    int64 [MOST_ASSIGNMENTS, 4] and float64 [MOST_ASSIGNMENTS, 2].
     """
+    menu, bounds = scratch
     size = assignments(layer, hw, blocks, menu)
-    best = Found(np.inf, np.inf, Axes(K, K, K), uncut(False), WEIGHTS_STAY_P, 0)
-    left = 0
+    # Plain numbers in this loop, for it is the one that runs most: a `Found` would be copied.
+    leader, least, tie, attained_ones, left = -1, np.inf, np.inf, 0, 0
     for i in range(size):
         axes = Axes(menu[i, 0], menu[i, 1], menu[i, 2])
         at = ideal(layer, hw, blocks, axes)
-        if objective == LATENCY and compute_cycles(layer, at) > best.first:
+        if objective == LATENCY and compute_cycles(layer, at) > least:
             continue
         row, attained = bound(layer, hw, stay, at)
+        first, second = rank(row.cycles, row.energy_pj, objective)
+        attained_ones += attained
+        if first > least or (first == least and second >= tie):
+            continue
         if attained:
-            best = better(best, row, axes, uncut(False), WEIGHTS_STAY_P, objective)
-        elif may_win(row, best, objective):
-            menu[left, 0], menu[left, 1], menu[left, 2] = axes.x, axes.y, axes.lane
+            leader, least, tie = i, first, second
+        else:
+            menu[left, 3], bounds[left, 0], bounds[left, 1] = i, first, second
             left += 1
-    for i in range(left):
-        axes = Axes(menu[i, 0], menu[i, 1], menu[i, 2])
-        row, _ = bound(layer, hw, stay, ideal(layer, hw, blocks, axes))
-        if may_win(row, best, objective):
+    best = Found(least, tie, Axes(K, K, K), uncut(False), WEIGHTS_STAY_P, attained_ones)
+    if leader >= 0:
+        axes = Axes(menu[leader, 0], menu[leader, 1], menu[leader, 2])
+        best = Found(least, tie, axes, uncut(False), WEIGHTS_STAY_P, attained_ones)
+    for j in range(left):
+        if wins(bounds[j, 0], bounds[j, 1], best):
+            i = menu[j, 3]
+            axes = Axes(menu[i, 0], menu[i, 1], menu[i, 2])
             best = explore(layer, hw, blocks, stay, best, objective, axes)
     return best
 
 
 @kernel(inline=True)
-def may_win(row: CostRow, best: Found, objective: int) -> bool:
-    """Whether a candidate of this bound could be better than the best so far."""
-    first, second = rank(row.cycles, row.energy_pj, objective)
+def wins(first: float, second: float, best: Found) -> bool:
+    """Whether these two figures are better than those of the best so far."""
     return first < best.first or (first == best.first and second < best.second)

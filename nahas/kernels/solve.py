@@ -66,11 +66,12 @@ def mapping_row(
 
 @kernel()
 def solve(
-    layer: LayerRow, hw: HardwareRow, stay: ResidencyRow, objective: int, menu: RecordArray
+    layer: LayerRow, hw: HardwareRow, stay: ResidencyRow, objective: int,
+    scratch: tuple[RecordArray, RecordArray],
 ) -> tuple[CostRow, MappingRow, CountsRow, int]:  # fmt: skip
     """Cost, loops and counts of the best mapping of a pair, and how many were costed."""
     blocks = blocks_of(layer, hw)
-    best = search(layer, hw, blocks, stay, objective, menu)
+    best = search(layer, hw, blocks, stay, objective, scratch)
     at = place(layer, hw, blocks, best.axes, best.wish)
     counts = count(layer, at, best.order)
     row = cost(counts, hw, stay)
@@ -108,12 +109,15 @@ def solve_pairs(
     costs, mappings, counted, candidates = outcome
     blocks = (pairs.shape[0] + BLOCK - 1) // BLOCK
     for block in prange(blocks):
-        menu = np.empty((MOST_ASSIGNMENTS, 3), np.int64)
+        scratch = (
+            np.empty((MOST_ASSIGNMENTS, 4), np.int64),
+            np.empty((MOST_ASSIGNMENTS, 2)),
+        )
         for i in range(block * BLOCK, min((block + 1) * BLOCK, pairs.shape[0])):
             layer = layer_row(layers[pairs[i, 0]])
             hw = hardware_row(hardware[pairs[i, 1]])
             stay = ResidencyRow(stays[i, 0], stays[i, 1], stays[i, 2])
-            row, mapping, counts, seen = solve(layer, hw, stay, objective, menu)
+            row, mapping, counts, seen = solve(layer, hw, stay, objective, scratch)
             for j in range(len(row)):
                 costs[i, j] = row[j]
             for j in range(len(mapping)):

@@ -79,8 +79,8 @@ STAYS = st.builds(
 def solved(
     layer: Layer, hw: HardwareRow, stay: ResidencyRow, objective: Objective
 ) -> tuple[CostRow, MappingRow, CountsRow]:
-    menu = np.empty((MOST_ASSIGNMENTS, 3), np.int64)
-    row, mapping, counts, _ = solve(layer.row, hw, stay, int(objective), menu)
+    scratch = (np.empty((MOST_ASSIGNMENTS, 4), np.int64), np.empty((MOST_ASSIGNMENTS, 2)))
+    row, mapping, counts, _ = solve(layer.row, hw, stay, int(objective), scratch)
     return CostRow(*row), MappingRow(*mapping), CountsRow(*counts)
 
 
