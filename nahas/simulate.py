@@ -32,6 +32,8 @@ from nahas.vocabulary import Bound, LayerKind, Objective, Reason
 
 PJ_PER_MJ = 1e9
 BYTES_PER_MEGABYTE = 1e6
+BLOCK_LAYERS = 65_536
+"""Layers that `simulate_networks` costs at once: some 50 MB of intermediate tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,16 +215,26 @@ def empty_outcome(starts: NDArray[np.int64], stays: NDArray[np.float64]) -> Outc
 
 
 def solve_designs(
-    tables: Sequence[LayerTable], points: NDArray[np.float64], objective: Objective
+    tables: Sequence[LayerTable],
+    points: NDArray[np.float64],
+    objective: Objective,
+    twins: NDArray[np.int64] | None = None,
 ) -> Outcome:
-    """B designs, `tables[i]` on the accelerator `points[i]` [B, 18]: layers in sequence."""
-    outcome = solve_layers(tables, points, objective)
+    """B designs, `tables[i]` on the accelerator `points[i]` [B, 18]: layers in sequence.
+
+    `twins` [N] may number the layers of all designs, equal layers on equal accelerators alike:
+    then each is mapped once.
+    """
+    outcome = solve_layers(tables, points, objective, twins)
     sequence(outcome, points.repeat(np.diff(outcome.starts), axis=0))
     return outcome
 
 
 def solve_layers(
-    tables: Sequence[LayerTable], points: NDArray[np.float64], objective: Objective
+    tables: Sequence[LayerTable],
+    points: NDArray[np.float64],
+    objective: Objective,
+    twins: NDArray[np.int64] | None = None,
 ) -> Outcome:
     """As `solve_designs`, but each layer as if it ran alone: no waiting, no prefetch."""
     lengths = np.array([len(table.rows) for table in tables], np.int64)
@@ -241,12 +253,26 @@ def solve_layers(
     is_mapped = rows[:, 0] == LayerKind.CONVOLUTION
     vectors, mapped = pairs[~is_mapped], pairs[is_mapped]
     solve_vectors(rows, points, vectors, outcome.stays, dram_words, outcome.costs)
-    found = empty_outcome(starts, outcome.stays[is_mapped])
+    stays, spread = outcome.stays[is_mapped], slice(None)
+    if twins is not None:
+        first, spread = _first_of_twins(twins[is_mapped], stays)
+        mapped, stays = mapped[first], stays[first]
+    found = empty_outcome(starts, stays)
     kept = (found.costs, found.mappings, found.counts, found.candidates)
     solve_pairs(rows, points, mapped, found.stays, int(objective), kept)
     for name in ("costs", "mappings", "counts", "candidates"):
-        getattr(outcome, name)[is_mapped] = getattr(found, name)
+        getattr(outcome, name)[is_mapped] = getattr(found, name)[spread]
     return outcome
+
+
+def _first_of_twins(
+    twins: NDArray[np.int64], stays: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], Any]:
+    """Of equal layers on equal accelerators in equal company, the first, and which is whose."""
+    kept, reserved = stays[:, :2].astype(np.int64), stays[:, 2].astype(np.int64)
+    key = (twins * 4 + kept[:, 0] * 2 + kept[:, 1]) * (reserved.max(initial=0) + 1) + reserved
+    _, first, spread = np.unique(key, return_index=True, return_inverse=True)
+    return first, spread
 
 
 def sequence(outcome: Outcome, points: NDArray[np.float64]) -> None:
@@ -314,21 +340,81 @@ def simulate_designs(
         )
     points = hardware_rows(hardware, tables)
     outcome = solve_designs([network.table for network in networks], points, objective)
-    reason = np.maximum.reduceat(outcome.column("reason"), outcome.starts[:-1]).astype(np.int64)
-    leakage = points[:, HardwareRow._fields.index("leakage_pj_per_cycle")]
-    waiting = outcome.waiting.sum(axis=0)
-    cycles = outcome.total("cycles") + waiting
-    clock = np.array([point.clock_mhz for point in hardware])
-    latency = cycles / (clock * 1e3)
-    energy = (outcome.total("energy_pj") + waiting * leakage) / PJ_PER_MJ
-    feasible = reason == Reason.OK
+    latency_ms, energy_mj, reason = _totals(outcome, points, _clocks_mhz(hardware))
     return DesignCosts(
-        latency_ms=np.where(feasible, latency, np.inf),
-        energy_mj=np.where(feasible, energy, np.inf),
+        latency_ms=latency_ms,
+        energy_mj=energy_mj,
         area_mm2=np.array([area_mm2(point, tables) for point in hardware]),
         parameters=np.array([network.parameters for network in networks], np.int64),
         reason=reason,
     )
+
+
+def simulate_networks(
+    networks: Sequence[Network],
+    hardware: Sequence[Hardware],
+    objective: Objective = Objective.LATENCY,
+    tables: Tables | None = None,
+) -> DesignCosts:
+    """Costs of every network on every accelerator: as `simulate_designs`, in arrays [N, H].
+
+    Layers that are equal, in one network or in several, are mapped once per accelerator and
+    state of its memory. Memory does not grow with N x H beyond the result.
+
+    Args:
+        networks: N networks.
+        hardware: H accelerators.
+        objective: what each layer's mapping minimises.
+        tables: energy and area tables; the packaged ones when None.
+
+    Raises:
+        NetworkError: when a network cannot be simulated.
+        EnergyError: when an accelerator is outside the tables.
+    """
+    layers = [network.table for network in networks]
+    points, clocks = hardware_rows(hardware, tables), _clocks_mhz(hardware)
+    shape = (len(networks), len(hardware))
+    latency_ms, energy_mj, reason = np.empty(shape), np.empty(shape), np.empty(shape, np.int64)
+    if layers:
+        rows = np.concatenate([table.rows for table in layers])
+        number = np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
+        block = max(1, BLOCK_LAYERS // len(rows))
+        for begin in range(0, len(hardware), block):
+            part = slice(begin, min(begin + block, len(hardware)))
+            here = np.arange(part.stop - part.start)
+            # Accelerator by accelerator, all networks on each.
+            twins = (number * len(here) + here[:, np.newaxis]).reshape(-1)
+            repeated = points[part].repeat(len(layers), axis=0)
+            outcome = solve_designs(layers * len(here), repeated, objective, twins)
+            totals = _totals(outcome, repeated, clocks[part].repeat(len(layers)))
+            for result, total in zip((latency_ms, energy_mj, reason), totals, strict=True):
+                result[:, part] = total.reshape(len(here), len(layers)).T
+    area = np.array([area_mm2(point, tables) for point in hardware])
+    parameters = np.array([network.parameters for network in networks], np.int64)
+    return DesignCosts(
+        latency_ms=latency_ms,
+        energy_mj=energy_mj,
+        area_mm2=np.broadcast_to(area, shape),
+        parameters=np.broadcast_to(parameters[:, np.newaxis], shape),
+        reason=reason,
+    )
+
+
+def _clocks_mhz(hardware: Sequence[Hardware]) -> NDArray[np.float64]:
+    return np.array([point.clock_mhz for point in hardware], np.float64)
+
+
+def _totals(
+    outcome: Outcome, points: NDArray[np.float64], clock_mhz: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Latency in ms, energy in mJ and reason of each design [B]."""
+    reason = np.maximum.reduceat(outcome.column("reason"), outcome.starts[:-1]).astype(np.int64)
+    leakage = points[:, HardwareRow._fields.index("leakage_pj_per_cycle")]
+    waiting = outcome.waiting.sum(axis=0)
+    latency = (outcome.total("cycles") + waiting) / (clock_mhz * 1e3)
+    energy = (outcome.total("energy_pj") + waiting * leakage) / PJ_PER_MJ
+    runs = reason == Reason.OK
+    return np.where(runs, latency, np.inf), np.where(runs, energy, np.inf), reason
 
 
 def simulate(

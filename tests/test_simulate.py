@@ -23,6 +23,7 @@ from nahas.simulate import (
     hardware_rows,
     simulate,
     simulate_designs,
+    simulate_networks,
     solve_designs,
 )
 from nahas.spaces.accelerator import accelerator_space, hardware
@@ -340,6 +341,28 @@ def test_designs_side_by_side_do_not_fetch_for_each_other(baseline):
         own = solve_designs([table], points[i : i + 1], Objective.LATENCY)
         assert np.array_equal(own.costs, both.costs[here])
         assert np.array_equal(own.waiting[:, 0], both.waiting[:, i])
+
+
+@pytest.mark.parametrize("block", [1, 200, 65_536])
+@pytest.mark.parametrize("objective", list(Objective))
+def test_every_network_on_every_accelerator_is_as_each_alone(
+    baseline, monkeypatch, block, objective
+):
+    monkeypatch.setattr("nahas.simulate.BLOCK_LAYERS", block)
+    nets = [networks.named(name) for name in ("mobilenet-v2", "efficientnet-b0", "resnet-50")]
+    tiny = replace(baseline, local_memory_mb=8 / 1024, simd_units=1024)
+    points = [baseline, replace(baseline, pes_x=1, local_memory_mb=0.5, clock_mhz=400.0), tiny]
+    every = simulate_networks(nets, points, objective)
+    for i, network in enumerate(nets):
+        for j, point in enumerate(points):
+            alone = simulate_designs([network], [point], objective)
+            for name in ("latency_ms", "energy_mj", "area_mm2", "parameters", "reason"):
+                assert getattr(every, name)[i, j] == getattr(alone, name)[0]
+
+
+def test_no_network_or_no_accelerator_makes_empty_tables(baseline):
+    assert simulate_networks([], [baseline]).latency_ms.shape == (0, 1)
+    assert simulate_networks([networks.named("mobilenet-v2")], []).reason.shape == (1, 0)
 
 
 # What cannot run
