@@ -1,15 +1,11 @@
 """nahas: search neural networks and the edge accelerator that runs them, together."""
 
-from __future__ import annotations
-
-from typing import Any
-
 from nahas._version import __version__
 
 __all__ = ["__version__", "simulate_networks"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """`simulate_networks` when first asked for, so that `import nahas` compiles no kernel."""
     if name == "simulate_networks":
         from nahas.simulate import simulate_networks

@@ -67,8 +67,9 @@ def placements(
 
     over_pes = (Dim.G, Dim.K, Dim.P, Dim.Q)
     over_lanes = (Dim.G, Dim.K, Dim.C, Dim.Q if layer.q > 1 else Dim.P)
-    for x in spread(over_pes, hw.pes_x):
-        for y in spread(over_pes, hw.pes_y):
+    # K even where it is one block: the axis then rests.
+    for x in {*spread(over_pes, hw.pes_x), Dim.K}:
+        for y in {*spread(over_pes, hw.pes_y), Dim.K}:
             if hw.pes_x == hw.pes_y and y > x:
                 continue
             for lane in spread(over_lanes, hw.lanes):

@@ -27,8 +27,10 @@ def assignments(layer: LayerRow, hw: HardwareRow, blocks: Blocks, menu: RecordAr
     """Write every spatial assignment to `menu` [MOST_ASSIGNMENTS, 3]; return how many.
 
     Only a dim of more than one block can be spread; where there is none, or the axis is one
-    instance long, K stands in. Where both PE axes are equally long, swapping them changes
-    nothing, so one order is kept. Lanes spread P only where Q is 1: elsewhere Q serves as well.
+    instance long, K stands in. A PE axis may spread K even where it is a single block, as in
+    depthwise layers, and so rest: PEs that share out pixels read their halos separately. Where
+    both PE axes are equally long, swapping them changes nothing, so one order is kept. Lanes
+    spread P only where Q is 1: elsewhere Q serves as well.
     """
     pixels = Q if layer.q > 1 else P
     several = 0  # a bit for each dim of more than one block
@@ -37,8 +39,8 @@ def assignments(layer: LayerRow, hw: HardwareRow, blocks: Blocks, menu: RecordAr
             several |= 1 << dim
     over_pes = several & ~(1 << C)
     over_lanes = several & (1 << G | 1 << K | 1 << C | 1 << pixels)
-    over_x = over_pes if over_pes and hw.pes_x > 1.0 else 1 << K
-    over_y = over_pes if over_pes and hw.pes_y > 1.0 else 1 << K
+    over_x = (over_pes if hw.pes_x > 1.0 else 0) | 1 << K
+    over_y = (over_pes if hw.pes_y > 1.0 else 0) | 1 << K
     over_lanes = over_lanes if over_lanes and hw.lanes > 1.0 else 1 << K
     size = 0
     for x in (G, K, P, Q):
