@@ -17,6 +17,7 @@ import click
 from nahas.cli.cosearch import cosearch
 from nahas.cli.doctor import doctor
 from nahas.cli.fit_surrogate import fit_surrogate
+from nahas.cli.map import map_command
 from nahas.cli.options import HELP_OPTIONS, talk_options
 from nahas.cli.output import wants_colour
 from nahas.cli.report import report
@@ -87,6 +88,7 @@ for _command in (
     cosearch,
     report,
     simulate,
+    map_command,
     tile_bench,
     validate,
     train_costmodel,

@@ -1,0 +1,98 @@
+"""`nahas map`: the best mapping of one layer on one accelerator template."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nahas.cli.options import announce_compilation, command, objective_option
+from nahas.cli.output import Output, table
+
+if TYPE_CHECKING:
+    from nahas.layers import Layer
+    from nahas.mapper import MappedLayer
+
+
+@command(
+    "map",
+    examples=(
+        "nahas map k=64 c=64 p=56 q=56 r=3 s=3 --template eyeriss",
+        "nahas map g=96 p=56 q=56 r=3 s=3 stride_p=2 stride_q=2 --template nvdla --json",
+        "nahas map k=1000 c=1280 --template my_template.yaml --objective energy",
+    ),
+)
+@click.argument("dims", nargs=-1, required=True)
+@click.option(
+    "--template",
+    default="eyeriss",
+    show_default=True,
+    help="eyeriss, systolic, nvdla, or the path of a YAML file.",
+)
+@objective_option
+def map_command(out: Output, *, dims: tuple[str, ...], template: str, objective: str) -> None:
+    """Find the best mapping of a layer on an accelerator template.
+
+    DIMS give the layer: n, g, k, c, p, q, r, s, stride_p, stride_q, dilation_r and dilation_s,
+    each 1 where left out. Prints the loop nest, its cycles beside the least that any mapping takes,
+    its energy, and the accesses of every level.
+    """
+    from nahas.mapper import map_layer
+    from nahas.mapping import evaluate
+    from nahas.templates import accelerator_from
+    from nahas.vocabulary import Access, Level, Objective, Tensor
+
+    layer, accelerator = _layer(dims), accelerator_from(template)
+    announce_compilation(out)
+    found = map_layer(layer, accelerator, Objective[objective.upper()])
+    counts = evaluate(layer, found.mapping, accelerator.template)
+    rows = [
+        (level.name, tensor.name.lower(), *(counts.of(level, tensor, access) for access in Access))
+        for level in Level
+        for tensor in Tensor
+        if tensor in accelerator.memories[level].keeps
+    ]
+    words = [
+        dict(zip(("level", "tensor", "reads", "fills", "updates"), row, strict=True))
+        for row in rows
+    ]
+    shown = table(
+        ("level", "tensor", ">reads", ">fills", ">updates"),
+        [(*row[:2], *(f"{count:,}" for count in row[2:])) for row in rows],
+    )
+    document = {"template": accelerator.name, **found.document(), "words": words}
+    out.show(document, found.mapping.drawing(), _summary(found), shown)
+
+
+def _layer(dims: tuple[str, ...]) -> Layer:
+    """The layer that words like 'k=64' give."""
+    from nahas.datafiles import nearest
+    from nahas.errors import UsageError
+    from nahas.layers import Layer
+
+    allowed = [f.name for f in fields(Layer) if f.type == "int"]
+    allowed = [name for name in allowed if name not in ("operands", "parameters")]
+    values: dict[str, Any] = {}
+    for text in dims:
+        name, _, value = text.partition("=")
+        if name not in allowed:
+            raise UsageError(
+                f"'{text}' names no dim of a layer{nearest(name, allowed)} "
+                f"(allowed: {', '.join(allowed)}, each as in k=64)"
+            )
+        if name in values:
+            raise UsageError(f"'{text}': {name} stands twice")
+        if not value.isascii() or not value.isdigit() or int(value) < 1:
+            raise UsageError(f"'{text}': {name} must be a whole number above 0, as in {name}=64")
+        values[name] = int(value)
+    return Layer(name=" ".join(dims), **values)
+
+
+def _summary(found: MappedLayer) -> str:
+    return (
+        f"{found.cycles:,} cycles ({found.compute_cycles:,} of computing; no mapping takes fewer "
+        f"than {found.bound_cycles:,.0f}), {found.energy_pj:,.0f} pJ; optimal: "
+        f"{found.counted:,} mappings counted, the rest of {found.assignments:,} spatial "
+        f"assignments ruled out by bounds"
+    )

@@ -1,0 +1,226 @@
+"""The best mapping of a layer on any accelerator template.
+
+[docs/templates.md]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from math import ceil, prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nahas.errors import MappingError
+from nahas.layers import Layer
+from nahas.mapping import Loop, Mapping, extent_of
+from nahas.templates import Accelerator, Axis
+from nahas.vocabulary import Access, Dim, Level, Objective, Slot, Tensor
+
+if TYPE_CHECKING:
+    from nahas.kernels.bounds import Task
+    from nahas.kernels.members import Machine
+
+BITS_PER_BYTE = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappedLayer:
+    """The best mapping of one layer, and how it was found.
+
+    Attributes:
+        cycles: of computing, or of the slowest memory where that takes longer.
+        compute_cycles: temporal steps.
+        energy_pj: of multiply-accumulates and all accesses.
+        bound_cycles: no mapping takes fewer: all multipliers busy, every word moved off chip once.
+        assignments: spatial assignments that the space holds.
+        counted: members that no bound ruled out, and that were therefore counted.
+    """
+
+    layer: Layer
+    mapping: Mapping
+    cycles: int
+    compute_cycles: int
+    energy_pj: float
+    bound_cycles: float
+    assignments: int
+    counted: int
+
+    def document(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "layer": self.layer.name,
+            "mapping": str(self.mapping),
+            "cycles": self.cycles,
+            "compute_cycles": self.compute_cycles,
+            "energy_pj": self.energy_pj,
+            "bound_cycles": self.bound_cycles,
+            "assignments": self.assignments,
+            "counted": self.counted,
+        }
+
+
+def map_layer(
+    layer: Layer, accelerator: Accelerator, objective: Objective = Objective.LATENCY
+) -> MappedLayer:
+    """Find the best mapping of the space of docs/templates.md, by branch and bound.
+
+    Latency ties fall to energy, those of energy and EDP to latency, then to the first member
+    in the order of enumeration.
+
+    Raises:
+        MappingError: for a layer of the vector path, or one that no member fits.
+    """
+    from nahas.kernels.evaluate import evaluate
+    from nahas.kernels.general import best_of
+    from nahas.kernels.members import loops_of
+
+    _everything_in_dram(layer).check(layer)
+    fans = assignments(layer, accelerator)
+    task = task_of(layer, accelerator, objective)
+    counts, orders = np.ones((len(Dim), len(Slot)), np.int64), np.zeros(2, np.int64)
+    best = best_of(task, fans, counts, orders)
+    if best.counted == 0:
+        raise MappingError(
+            f"layer '{layer.name}': not even the smallest tiles fit the memories of "
+            f"template '{accelerator.name}'"
+        )
+    table = np.empty((len(Dim) * len(Slot), 3), np.int64)
+    table = table[: loops_of(counts, int(orders[0]), int(orders[1]), table)]
+    words = np.zeros((len(Level), len(Tensor), len(Access)), np.int64)
+    steps = evaluate(task.layer, table, task.machine.keep, accelerator.exact_multicast, words)
+    loops = tuple(Loop(Slot(int(s)), Dim(int(d)), int(count)) for s, d, count in table)
+    return MappedLayer(
+        layer=layer,
+        mapping=Mapping(loops, accelerator.template.keep),
+        cycles=int(best.cycles),
+        compute_cycles=int(steps),
+        energy_pj=float(best.energy_pj),
+        bound_cycles=bound_cycles(layer, accelerator),
+        assignments=len(fans),
+        counted=int(best.counted),
+    )
+
+
+def _everything_in_dram(layer: Layer) -> Mapping:
+    """A mapping that always covers: what it refuses, no mapping can be counted for."""
+    return Mapping(tuple(Loop(Slot.DRAM, dim, extent_of(layer, dim)) for dim in Dim))
+
+
+def bound_cycles(layer: Layer, accelerator: Accelerator) -> float:
+    """Cycles that no mapping beats: multiply-accumulates, or words off chip moved once."""
+    sizes = _used_words(layer)
+    moved = float((sizes * _word_bytes(accelerator)[Level.DRAM]).sum())
+    compute = layer.macs / accelerator.macs_per_cycle
+    return max(compute, moved / accelerator.memories[Level.DRAM].bytes_per_cycle)
+
+
+def assignments(layer: Layer, accelerator: Accelerator) -> npt.NDArray[np.int64]:
+    """Spatial assignments [assignments, 3 fan-outs, dims], those of fewest steps first.
+
+    Every axis spreads one dim of its own, or two where it folds; each dim as wide as the axis
+    allows and no wider than its rounds need. Assignments with the same fan-outs are one.
+    """
+    extents = np.array([extent_of(layer, dim) for dim in Dim])
+    found: dict[bytes, tuple[int, npt.NDArray[np.int64]]] = {}
+    for chosen in product(*(tuple(_spreads(extents, axis)) for axis in accelerator.axes)):
+        fan = np.ones((len(Slot) // 2, len(Dim)), np.int64)
+        for axis, spread in zip(accelerator.axes, chosen, strict=True):
+            for dim, count in spread:
+                fan[axis.slot // 2, dim] *= count
+        fan = np.minimum(fan, extents)
+        for dim in Dim:
+            spreads = np.flatnonzero(fan[:, dim] > 1)
+            if spreads.size == 1:  # no more instances than the rounds need
+                rounds = ceil(extents[dim] / fan[spreads[0], dim])
+                fan[spreads[0], dim] = ceil(extents[dim] / rounds)
+        spread_over = np.minimum(fan.prod(axis=0), extents)
+        steps = prod(int(count) for count in -(-extents // spread_over))
+        found[fan.tobytes()] = (steps, fan)
+    ordered = sorted(found.values(), key=lambda each: (each[0], each[1].ravel().tolist()))
+    return np.array([fan for _, fan in ordered])
+
+
+def _spreads(extents: npt.NDArray[np.int64], axis: Axis) -> Iterator[tuple[tuple[Dim, int], ...]]:
+    """What one axis may spread: dims with their instances. Nothing where all are of size 1."""
+    useful = [dim for dim in axis.dims if extents[dim] > 1]
+    for dim in useful:
+        extent = int(extents[dim])
+        yield ((dim, min(axis.size, extent)),)
+        if 2 * extent <= axis.size:
+            for other in axis.folds:
+                if other is not dim and extents[other] > 1:
+                    room = min(axis.size // extent, int(extents[other]))
+                    yield ((dim, extent), (other, room))
+    if not useful:
+        yield ()
+
+
+def task_of(layer: Layer, accelerator: Accelerator, objective: Objective) -> Task:
+    """The layer and the accelerator as the kernel reads them."""
+    from nahas.kernels.bounds import Axis, Task
+
+    rows, columns = _used_rows(layer)
+    return Task(
+        layer.row,
+        _machine(accelerator),
+        _used_words(layer),
+        Axis(int(Dim.P), int(Dim.R), layer.p, layer.r, layer.stride_p, layer.dilation_r, rows),
+        Axis(int(Dim.Q), int(Dim.S), layer.q, layer.s, layer.stride_q, layer.dilation_s, columns),
+        int(objective),
+    )
+
+
+def _used_rows(layer: Layer) -> tuple[int, int]:
+    """Rows and columns of an input channel that some multiply-accumulate reads."""
+    rows = np.add.outer(np.arange(layer.p) * layer.stride_p, np.arange(layer.r) * layer.dilation_r)
+    columns = np.add.outer(
+        np.arange(layer.q) * layer.stride_q, np.arange(layer.s) * layer.dilation_s
+    )
+    return np.unique(rows).size, np.unique(columns).size
+
+
+def _used_words(layer: Layer) -> npt.NDArray[np.float64]:
+    """Words of each tensor that are read or written at all [tensors]."""
+    rows, columns = _used_rows(layer)
+    inputs = layer.n * layer.g * layer.c * rows * columns
+    return np.array([layer.weight_words, inputs, layer.output_words], np.float64)
+
+
+def _word_bytes(accelerator: Accelerator) -> npt.NDArray[np.float64]:
+    """Bytes of a word [levels, tensors]; an output takes its final width in DRAM."""
+    bits = np.empty((len(Level), len(Tensor)))
+    bits[:, Tensor.WEIGHTS] = accelerator.weight_bits
+    bits[:, Tensor.INPUTS] = accelerator.activation_bits
+    bits[:, Tensor.OUTPUTS] = accelerator.partial_sum_bits
+    bits[Level.DRAM, Tensor.OUTPUTS] = accelerator.activation_bits
+    return bits / BITS_PER_BYTE
+
+
+def _machine(accelerator: Accelerator) -> Machine:
+    from nahas.kernels.members import Machine
+
+    memories = accelerator.memories
+    word_bytes = _word_bytes(accelerator)
+    capacity = np.full((len(Level), len(Tensor) + 1), np.inf)
+    energy = np.empty((len(Level), len(Tensor), len(Access)))
+    for level, memory in zip(Level, memories, strict=True):
+        capacity[level, -1] = memory.capacity_bytes
+        for tensor, limit in memory.tensor_bytes.items():
+            capacity[level, tensor] = limit
+        energy[level, :, Access.READS] = word_bytes[level] * memory.read_pj_per_byte
+        for access in (Access.FILLS, Access.UPDATES):
+            energy[level, :, access] = word_bytes[level] * memory.write_pj_per_byte
+    return Machine(
+        keep=np.array([[tensor in memory.keeps for tensor in Tensor] for memory in memories]),
+        capacity=capacity,
+        word_bytes=word_bytes,
+        pj=energy,
+        bytes_per_cycle=np.array([memory.bytes_per_cycle for memory in memories]),
+        mac_pj=float(accelerator.mac_pj),
+        spill=accelerator.partial_sum_bits / accelerator.activation_bits,
+        exact_multicast=accelerator.exact_multicast,
+    )
