@@ -153,6 +153,26 @@ def access_energies(hardware: Hardware, tables: Tables | None = None) -> AccessE
     )
 
 
+def mac_energy_pj(
+    technology_nm: int,
+    widths: tuple[int, int, int] = (8, 8, 32),
+    tables: Tables | None = None,
+) -> float:
+    """Energy of a multiply-accumulate of these widths: weight, activation and partial sum, bits.
+
+    Of an int8 multiply into an int32 sum Horowitz gives 0.2 pJ to the multiplier and 0.1 pJ to the
+    adder (ISSCC 2014, 45 nm). A multiplier scales with the product of its widths (Aladdin's rule:
+    quadratically with width), an adder with its width. [paper notes 10.5]
+
+    Raises:
+        EnergyError: when the node is outside the tables.
+    """
+    tables = tables or packaged_tables()
+    weight, activation, partial_sum = widths
+    multiply = 2 / 3 * weight * activation / (8 * 8)
+    return tables.constant("mac_energy", technology_nm) * (multiply + partial_sum / 32 / 3)
+
+
 def area_mm2(hardware: Hardware, tables: Tables | None = None) -> float:
     """Area of the PEs: local memories, register files and multiply-accumulators.
 

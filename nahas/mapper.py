@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nahas.energy import mac_energy_pj
 from nahas.errors import MappingError
 from nahas.layers import Layer
 from nahas.mapping import Loop, Mapping, extent_of
@@ -37,6 +38,7 @@ class MappedLayer:
         energy_pj: of multiply-accumulates and all accesses.
         bound_cycles: no mapping takes fewer: all multipliers busy, every word moved off chip once.
         assignments: spatial assignments that the space holds.
+        members: of the whole space, whether they fit or not.
         counted: members that no bound ruled out, and that were therefore counted.
     """
 
@@ -47,6 +49,7 @@ class MappedLayer:
     energy_pj: float
     bound_cycles: float
     assignments: int
+    members: float
     counted: int
 
     def document(self) -> dict[str, Any]:
@@ -59,6 +62,7 @@ class MappedLayer:
             "energy_pj": self.energy_pj,
             "bound_cycles": self.bound_cycles,
             "assignments": self.assignments,
+            "members": self.members,
             "counted": self.counted,
         }
 
@@ -74,9 +78,9 @@ def map_layer(
     Raises:
         MappingError: for a layer of the vector path, or one that no member fits.
     """
-    from nahas.kernels.evaluate import evaluate
+    from nahas.kernels.evaluate import evaluate, extents_of
     from nahas.kernels.general import best_of
-    from nahas.kernels.members import loops_of
+    from nahas.kernels.members import loops_of, space_size
 
     _everything_in_dram(layer).check(layer)
     fans = assignments(layer, accelerator)
@@ -101,6 +105,7 @@ def map_layer(
         energy_pj=float(best.energy_pj),
         bound_cycles=bound_cycles(layer, accelerator),
         assignments=len(fans),
+        members=space_size(extents_of(task.layer), fans, bool(task.machine.keep[-1, 1:].any())),
         counted=int(best.counted),
     )
 
@@ -203,7 +208,14 @@ def _word_bytes(accelerator: Accelerator) -> npt.NDArray[np.float64]:
 def _machine(accelerator: Accelerator) -> Machine:
     from nahas.kernels.members import Machine
 
-    memories = accelerator.memories
+    memories, mac_pj = accelerator.memories, accelerator.mac_pj
+    if mac_pj is None:
+        widths = (
+            accelerator.weight_bits,
+            accelerator.activation_bits,
+            accelerator.partial_sum_bits,
+        )
+        mac_pj = mac_energy_pj(accelerator.technology_nm, widths)
     word_bytes = _word_bytes(accelerator)
     capacity = np.full((len(Level), len(Tensor) + 1), np.inf)
     energy = np.empty((len(Level), len(Tensor), len(Access)))
@@ -220,7 +232,7 @@ def _machine(accelerator: Accelerator) -> Machine:
         word_bytes=word_bytes,
         pj=energy,
         bytes_per_cycle=np.array([memory.bytes_per_cycle for memory in memories]),
-        mac_pj=float(accelerator.mac_pj),
+        mac_pj=float(mac_pj),
         spill=accelerator.partial_sum_bits / accelerator.activation_bits,
         exact_multicast=accelerator.exact_multicast,
     )

@@ -105,7 +105,8 @@ class Accelerator:
 
     Attributes:
         memories: by `Level`, DRAM first.
-        mac_pj: one multiply-accumulate at these widths.
+        mac_pj: one multiply-accumulate at these widths; None takes `energy.mac_energy_pj` of
+            the widths at `technology_nm`.
         partial_sum_bits: an output on chip, and in DRAM while its sum is incomplete.
         source: where the numbers come from.
 
@@ -116,7 +117,8 @@ class Accelerator:
     name: str
     memories: tuple[Memory, Memory, Memory]
     axes: tuple[Axis, ...]
-    mac_pj: float
+    mac_pj: float | None = None
+    technology_nm: int = 22
     weight_bits: int = 8
     activation_bits: int = 8
     partial_sum_bits: int = 32
@@ -184,12 +186,14 @@ def load_accelerator(path: str | Path) -> Accelerator:
             f"{path}:schema_version is {content.get('schema_version')!r}, "
             f"but this nahas reads {SCHEMA_VERSION}"
         )
-    top = _Part(str(path), content, _TOP, needed=("name", "memories", "axes", "mac_pj"))
+    top = _Part(str(path), content, _TOP, needed=("name", "memories", "axes"))
     memories = _Part(
         f"{path}:memories", top.of("memories", dict), tuple(level.name for level in Level)
     )
     axes = top.of("axes", list)
-    values: dict[str, Any] = {name: top.of(name, int) for name in (*BITS,) if name in content}
+    values: dict[str, Any] = {
+        name: top.of(name, int) for name in (*BITS, "technology_nm") if name in content
+    }
     values |= {name: top.number(name) for name in ("mac_pj", "clock_mhz") if name in content}
     values |= {name: top.of(name, str) for name in ("name", "source") if name in content}
     if "exact_multicast" in content:
@@ -207,7 +211,7 @@ def load_accelerator(path: str | Path) -> Accelerator:
 
 
 _TOP = (
-    "schema_version", "name", "source", "clock_mhz", "mac_pj", "exact_multicast",
+    "schema_version", "name", "source", "clock_mhz", "mac_pj", "technology_nm", "exact_multicast",
     *BITS, "memories", "axes",
 )  # fmt: skip
 _MEMORY = (

@@ -16,6 +16,7 @@ from nahas.energy import (
     access_energies,
     area_mm2,
     load_tables,
+    mac_energy_pj,
     packaged_tables,
 )
 from nahas.errors import EnergyError
@@ -250,3 +251,12 @@ def test_areas_of_the_space_lie_on_both_sides_of_the_baseline():
     space = accelerator_space()
     ends = [area_mm2(hardware({d.name: d.values[end] for d in space.decisions})) for end in (0, -1)]
     assert ends[0] < 1 < area_mm2(BASELINE) < 300 < ends[1]
+
+
+@pytest.mark.parametrize(
+    ("widths", "share"),
+    [((8, 8, 32), 1.0), ((4, 4, 32), 1 / 2), ((16, 16, 32), 3.0), ((8, 8, 16), 5 / 6)],
+)
+def test_a_multiplier_scales_with_both_widths_and_an_adder_with_the_sums(widths, share):
+    int8 = packaged_tables().constant("mac_energy", 45)
+    assert mac_energy_pj(45, widths) == pytest.approx(share * int8)

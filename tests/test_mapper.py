@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from math import ceil, prod
 
@@ -189,6 +190,7 @@ def test_the_search_finds_what_enumerating_its_whole_space_finds(case):
     }
     assert ranks[objective][0] == pytest.approx(best[0], rel=1e-12)
     found.mapping.check(layer)
+    assert found.members == sum(1 for _ in members(layer, accelerator))
     loops = found.mapping.loops
     assert cost(layer, accelerator, loops) == pytest.approx((found.cycles, found.energy_pj))
     if objective is Objective.LATENCY:
@@ -210,6 +212,15 @@ def test_rows_of_a_window_go_down_the_columns_of_eyeriss():
     spread = {loop.dim: loop.count for loop in found.mapping.loops if loop.is_spatial}
     assert spread[Dim.R] == 3
     assert spread[Dim.P] == 14
+
+
+def test_narrower_words_take_less_energy_and_no_more_cycles():
+    layer = Layer(name="conv", k=16, c=16, p=7, q=7)
+    int8 = accelerator_from("systolic")
+    int4 = replace(int8, weight_bits=4, activation_bits=4)
+    wide, narrow = map_layer(layer, int8), map_layer(layer, int4)
+    assert narrow.energy_pj < wide.energy_pj
+    assert narrow.cycles <= wide.cycles
 
 
 def test_a_layer_of_the_vector_path_is_refused():

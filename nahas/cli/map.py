@@ -92,7 +92,7 @@ def _layer(dims: tuple[str, ...]) -> Layer:
 def _summary(found: MappedLayer) -> str:
     return (
         f"{found.cycles:,} cycles ({found.compute_cycles:,} of computing; no mapping takes fewer "
-        f"than {found.bound_cycles:,.0f}), {found.energy_pj:,.0f} pJ; optimal: "
-        f"{found.counted:,} mappings counted, the rest of {found.assignments:,} spatial "
-        f"assignments ruled out by bounds"
+        f"than {found.bound_cycles:,.0f}), {found.energy_pj:,.0f} pJ; optimal in its space: "
+        f"{found.counted:,} of {found.members:.3g} members counted (of {found.assignments:,} "
+        "spatial assignments), the rest repeated, too large or ruled out by bounds"
     )

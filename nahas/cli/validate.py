@@ -25,25 +25,36 @@ if TYPE_CHECKING:
         "nahas validate --cases timeloop_cases.json",
         "nahas validate --cases timeloop_cases.json --verbose",
         "nahas validate --cases timeloop_cases.json --json",
+        "nahas validate --peers peer_workload.json",
     ),
 )
 @click.option(
     "--cases",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    required=True,
     help="A JSON file of reference cases: layer, mapping and what Timeloop counts.",
 )
-def validate(out: Output, *, cases: Path) -> int:
+@click.option(
+    "--peers",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A JSON file of layers and accelerators: our optimum beside the best of other mappers.",
+)
+def validate(out: Output, *, cases: Path | None, peers: Path | None) -> int:
     """Compare access counts, energies and cycles with Timeloop's, case by case.
 
     Exits with 1 when any number differs or a mapping does not fit the given array. A case that
     needs what is not modelled, a transfer between neighbouring PEs, is refused by name; with
     nothing but such cases it exits with 2. With --verbose every number is shown.
     """
-    from nahas.errors import InteropError
+    from nahas.errors import InteropError, UsageError
     from nahas.validate import Verdict
     from nahas.validate import validate as validated
 
+    if peers is not None and cases is None:
+        from nahas.cli.peers import show_peers
+
+        return show_peers(out, peers)
+    if cases is None or peers is not None:
+        raise UsageError("give one of --cases FILE and --peers FILE")
     found = validated(cases)
     out.show(
         found.document(), _overview(found), *_details(found, out.verbosity > 0), _totals(found)

@@ -182,3 +182,38 @@ def is_repeated(trips: IntArray, order: int) -> bool:
     if order == 3:
         return bool(trips[P] == 1 or trips[Q] == 1)
     return bool(order == 4 and (trips[K] == 1 or trips[P] == 1 or trips[Q] == 1))
+
+
+@kernel()
+def choices(extent: int, fan: IntArray, dim: int, most_held: int) -> float:
+    """Members of one dim: pairs of DRAM tiles and blocks held; at most `most_held` blocks."""
+    blocks = ceil_div(extent, fan[2])
+    tiles = extent if dim == N else 1
+    found, counts = 0.0, np.empty(SLOTS, np.int64)
+    while tiles <= blocks:
+        work = work_of(extent, fan, tiles)
+        held = min(work, most_held)
+        while held > 0:
+            found += split(extent, fan, tiles, held, counts)
+            held = fewer(work, held)
+        tiles = blocks + 1 if dim == N or dim >= Q else next_split(blocks, tiles)
+    return found
+
+
+@kernel()
+def space_size(extents: IntArray, fans: IntArray, keeps_positions: bool) -> float:
+    """Members of the whole space, whether they fit or not, with every order of both levels.
+
+    `keeps_positions` says whether the register file holds parts along Q.
+    """
+    total = 0.0
+    for i in range(len(fans)):
+        members = float(DRAM_ORDERS * len(ORDERS))
+        for dim in (N, G, K, C, P, Q):
+            many = dim in (K, C) or (dim == Q and keeps_positions)
+            members *= choices(extents[dim], fans[i, :, dim], dim, extents[dim] if many else 1)
+        windows = 1.0
+        for dim in (R, S):
+            windows += work_of(extents[dim], fans[i, :, dim], 1) > 1
+        total += members * windows
+    return total

@@ -1,0 +1,49 @@
+"""What `nahas validate --peers` shows: our optimum beside the best of other mappers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nahas.cli.options import announce_compilation
+from nahas.cli.output import Output, table
+
+
+def show_peers(out: Output, path: Path) -> int:
+    """Map every pair of the file and print a row for each; 1 where another mapper is better."""
+    from nahas.trust.peers import compare_with_peers
+
+    announce_compilation(out)
+    pairs = []
+    for pair in compare_with_peers(path):
+        pairs.append(pair)
+        out.say(f"{pair.ours.layer.name} {pair.hardware}: {pair.seconds:.1f} s")
+    rows = []
+    for pair in pairs:
+        ours = pair.ours
+        theirs = "; ".join(
+            f"{each.tool} {each.cycles:,.0f}"
+            + (f" {each.energy_pj / 1e6:,.1f} uJ" if each.energy_pj else "")
+            for each in pair.theirs
+        )
+        rows.append(
+            (
+                f"{ours.layer.name} {pair.hardware}",
+                f"{ours.cycles:,}",
+                f"{ours.bound_cycles / ours.cycles:.2f}",
+                f"{ours.energy_pj / 1e6:,.1f}",
+                theirs or None,
+                f"{ours.counted:,}",
+                f"{pair.seconds:.2f}",
+                "" if pair.never_worse else "worse",
+            )
+        )
+    columns = ("pair", ">cycles", ">bound", ">uJ", "others", ">counted", ">s", "")
+    worse = sum(not pair.never_worse for pair in pairs)
+    better = sum(all(pair.ours.cycles < each.cycles - 1 for each in pair.theirs) for pair in pairs)
+    document = {
+        "pairs": [pair.document() for pair in pairs],
+        "totals": {"pairs": len(pairs), "fewer_cycles": better, "worse": worse},
+    }
+    total = f"{len(pairs)} pairs: fewer cycles than any other on {better}, worse on {worse}"
+    out.show(document, table(columns, rows), total)
+    return 1 if worse else 0

@@ -1,0 +1,1 @@
+"""Our results beside what others measured or found."""
