@@ -85,6 +85,23 @@ def read_measurements(folder: Path) -> Measurements:
     )
 
 
+def read_column(folder: Path, column: str) -> Floats:
+    """One measured column [N], in the order of `read_measurements`; nan where it is empty.
+
+    Raises:
+        AccuracyError: when the file is missing or damaged, or the column is not there or holds
+            something else than numbers.
+    """
+    path = folder / MEASURED
+    rows = _table(path, _bytes(path))
+    if column not in rows[0]:
+        raise AccuracyError(f"{path}: has no column {column}")
+    try:
+        return np.array([float(row[column] or "nan") for row in rows])
+    except ValueError as problem:
+        raise AccuracyError(f"{path}: {column} holds what is not a number ({problem})") from problem
+
+
 def read_seeds(folder: Path) -> tuple[ChoiceArray, Floats] | None:
     """Networks that were trained with several seeds by the same recipe, if the folder has them.
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         "nahas validate --cases timeloop_cases.json --verbose",
         "nahas validate --cases timeloop_cases.json --json",
         "nahas validate --peers peer_workload.json",
+        "nahas validate --dpu accel-nasbench",
     ),
 )
 @click.option(
@@ -38,7 +39,12 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A JSON file of layers and accelerators: our optimum beside the best of other mappers.",
 )
-def validate(out: Output, *, cases: Path | None, peers: Path | None) -> int:
+@click.option(
+    "--dpu",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of Accel-NASBench: simulated latency beside that of two FPGA accelerators.",
+)
+def validate(out: Output, *, cases: Path | None, peers: Path | None, dpu: Path | None) -> int:
     """Compare access counts, energies and cycles with Timeloop's, case by case.
 
     Exits with 1 when any number differs or a mapping does not fit the given array. A case that
@@ -49,12 +55,17 @@ def validate(out: Output, *, cases: Path | None, peers: Path | None) -> int:
     from nahas.validate import Verdict
     from nahas.validate import validate as validated
 
-    if peers is not None and cases is None:
+    if sum(given is not None for given in (cases, peers, dpu)) != 1:
+        raise UsageError("give one of --cases FILE, --peers FILE and --dpu FOLDER")
+    if peers is not None:
         from nahas.cli.peers import show_peers
 
         return show_peers(out, peers)
-    if cases is None or peers is not None:
-        raise UsageError("give one of --cases FILE and --peers FILE")
+    if dpu is not None:
+        from nahas.cli.dpu import show_dpus
+
+        return show_dpus(out, dpu)
+    assert cases is not None
     found = validated(cases)
     out.show(
         found.document(), _overview(found), *_details(found, out.verbosity > 0), _totals(found)
