@@ -240,15 +240,20 @@ def cost_of(machine: Machine, layer: LayerRow, words: FloatArray, steps: int, pe
 
 
 @kernel()
-def least_words(task: Task, fan: IntArray, least: FloatArray, out: FloatArray) -> None:
-    """Write the least words [levels, tensors, accesses] of a member with this fan-out [3, dims].
+def least_words(
+    task: Task, fans: tuple[IntArray, IntArray], least: FloatArray, out: FloatArray
+) -> None:
+    """Write the least words [levels, tensors, accesses] of a member.
 
+    `fans` are the most and the fewest instances [3, dims] that it may use: tiles of few blocks
+    leave instances idle, and these hold no copies.
     `least` [levels, tensors] are the words that come to a level, copies apart. Every instance
     that holds a copy is filled; the parent is read once for all. At the level that feeds the
     datapath no more sums begin at zero than it holds copies of.
     """
     out[:] = 0.0
     machine, operands = task.machine, np.empty(3)
+    fan, fewest = fans
     operand_words(task.layer, machine, fan, operands)
     for tensor in range(3):
         parent, size = DRAM, task.sizes[tensor]
@@ -256,7 +261,7 @@ def least_words(task: Task, fan: IntArray, least: FloatArray, out: FloatArray) -
             if not machine.keep[level, tensor]:
                 continue
             came = least[level, tensor]
-            held = copies(fan, RELEVANT[tensor], level)
+            held = copies(fewest, RELEVANT[tensor], level)
             if tensor == OUTPUTS:
                 out[parent, tensor, UPDATES] += came
                 out[parent, tensor, READS] += came - size

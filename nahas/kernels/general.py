@@ -72,6 +72,10 @@ class Best(NamedTuple):
     counted: int
 
 
+ALONE = np.ones((3, DIMS), np.int64)
+"""A single instance along every dim."""
+
+
 @kernel()
 def rank(cost: Cost, objective: int) -> tuple[float, float]:
     """What is minimised, and what breaks its ties."""
@@ -114,9 +118,12 @@ class Work(NamedTuple):
 
 
 @kernel()
-def bound_of(task: Task, work: Work, fan: IntArray) -> Cost:
-    """The least that a member with this fan-out [3, dims] costs, from `work.least`."""
-    least_words(task, fan, work.least, work.words)
+def bound_of(task: Task, work: Work, fan: IntArray, fewest: IntArray) -> Cost:
+    """The least that a member costs, from `work.least`.
+
+    It uses at most `fan` [3, dims] instances of each dim, and at least `fewest`.
+    """
+    least_words(task, (fan, fewest), work.least, work.words)
     steps = least_steps(extents_of(task.layer), fan)
     return cost_of(task.machine, task.layer, work.words, steps, fan[0].prod())
 
@@ -161,7 +168,7 @@ def every_local_order(task: Task, work: Work, dram_order: int, best: Best) -> Be
             continue
         orders = (dram_order, local_order)
         set_least(task, work, orders)
-        if not cannot_win(bound_of(task, work, fan), best, task.objective):
+        if not cannot_win(bound_of(task, work, fan, fan), best, task.objective):
             best = counted(task, work, orders, best)
     return best
 
@@ -248,7 +255,7 @@ def every_dram_order(task: Task, work: Work, tiles: IntArray, best: Best) -> Bes
             work.least[1:, tensor] = task.sizes[tensor] * times
             if tensor == INPUTS:
                 work.least[LOCAL, tensor] = covered_words(task, work.counts, LOCAL) * times
-        if not cannot_win(bound_of(task, work, work.fan), best, task.objective):
+        if not cannot_win(bound_of(task, work, work.fan, ALONE), best, task.objective):
             best = every_window(task, work, tiles, order, best)
     return best
 
@@ -295,6 +302,6 @@ def best_of(task: Task, fans: IntArray, best_counts: IntArray, best_orders: IntA
             best_counts,
             best_orders,
         )
-        if not cannot_win(bound_of(task, work, work.fan), best, task.objective):
+        if not cannot_win(bound_of(task, work, work.fan, ALONE), best, task.objective):
             best = every_cut(task, work, best)
     return best
