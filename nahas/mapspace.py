@@ -46,7 +46,7 @@ CUT = (Dim.G, Dim.K, Dim.C, Dim.P, Dim.Q)
 def candidates(layer: LayerRow, hw: HardwareRow, stay: ResidencyRow) -> Iterator[MappingRow]:
     """Every member of the mapspace of a pair that fits, in the search's order of axes."""
     for axes, at, order in placements(layer, hw, stay):
-        yield mapping_row(layer, hw, axes, at, int(order))
+        yield mapping_row(layer, hw.pes_y, axes, at, int(order))
 
 
 def placements(

@@ -46,13 +46,11 @@ def cut_of(at: Placement, dim: int) -> Split:
 
 
 @kernel()
-def mapping_row(
-    layer: LayerRow, hw: HardwareRow, axes: Axes, at: Placement, order: int
-) -> MappingRow:
-    """The loop counts of a placement."""
+def mapping_row(layer: LayerRow, pes_y: float, axes: Axes, at: Placement, order: int) -> MappingRow:
+    """The loop counts of a placement on columns of `pes_y` PEs."""
     on_y = cut_of(at, axes.y)
-    y_count = min(hw.pes_y, on_y.pes)
-    x_count = pes_on(axes.x, axes.y, hw.pes_y, cut_of(at, axes.x))
+    y_count = min(pes_y, on_y.pes)
+    x_count = pes_on(axes.x, axes.y, pes_y, cut_of(at, axes.x))
     return MappingRow(
         axes.x, int(x_count), axes.y, int(y_count), axes.lane, int(cut_of(at, axes.lane).lanes),
         int(at.blocks.simd_g), int(at.blocks.simd_k), int(at.blocks.dot),
@@ -61,6 +59,25 @@ def mapping_row(
         int(at.local_r), int(at.local_s), int(at.output_stationary),
         int(at.c.register), int(at.p.register), int(at.q.register),
         int(layer.r / at.local_r), int(layer.s / at.local_s),
+    )  # fmt: skip
+
+
+@kernel()
+def solved_row(
+    layer: LayerRow, hw: HardwareRow, stay: ResidencyRow, at: Placement, counts: CountsRow,
+    runs: bool,
+) -> CostRow:  # fmt: skip
+    """Cost of a placement with its first and last tiles, and the reason if it does not run."""
+    row = cost(counts, hw, stay)
+    first_weights, first_inputs, last = first_and_last_tile(layer, at, stay)
+    reason = 0.0
+    if not runs:
+        reason = LOCAL_MEMORY if at.register_fits else REGISTER_FILE
+    return CostRow(
+        row.cycles, row.compute_cycles, row.local_memory_cycles, row.io_cycles, row.energy_pj,
+        row.mac_pj, row.register_file_pj, row.local_memory_pj, row.dram_pj, row.leakage_pj,
+        row.weight_bytes, row.input_bytes, row.output_bytes, first_weights, first_inputs, last,
+        row.bound, reason,
     )  # fmt: skip
 
 
@@ -74,18 +91,25 @@ def solve(
     best = search(layer, hw, blocks, stay, objective, scratch)
     at = place(layer, hw, blocks, best.axes, best.wish)
     counts = count(layer, at, best.order)
-    row = cost(counts, hw, stay)
-    first_weights, first_inputs, last = first_and_last_tile(layer, at, stay)
-    reason = 0.0
-    if best.first == np.inf:
-        reason = LOCAL_MEMORY if at.register_fits else REGISTER_FILE
-    final = CostRow(
-        row.cycles, row.compute_cycles, row.local_memory_cycles, row.io_cycles, row.energy_pj,
-        row.mac_pj, row.register_file_pj, row.local_memory_pj, row.dram_pj, row.leakage_pj,
-        row.weight_bytes, row.input_bytes, row.output_bytes, first_weights, first_inputs, last,
-        row.bound, reason,
-    )  # fmt: skip
-    return final, mapping_row(layer, hw, best.axes, at, best.order), counts, best.costed
+    final = solved_row(layer, hw, stay, at, counts, best.first < np.inf)
+    return final, mapping_row(layer, hw.pes_y, best.axes, at, best.order), counts, best.costed
+
+
+@kernel()
+def write_answer(
+    answer: tuple[CostRow, MappingRow, CountsRow, int], i: int,
+    outcome: tuple[RecordArray, RecordArray, RecordArray, RecordArray],
+) -> None:  # fmt: skip
+    """Write the answer about pair `i`."""
+    row, mapping, counts, seen = answer
+    costs, mappings, counted, candidates = outcome
+    for j in range(len(row)):
+        costs[i, j] = row[j]
+    for j in range(len(mapping)):
+        mappings[i, j] = mapping[j]
+    for j in range(len(counts)):
+        counted[i, j] = counts[j]
+    candidates[i] = seen
 
 
 @kernel(parallel=True)
@@ -106,7 +130,6 @@ def solve_pairs(
         outcome: written, with N rows each: COST, MAPPING and COUNTS of records, and [N] int64
             candidates costed.
     """
-    costs, mappings, counted, candidates = outcome
     blocks = (pairs.shape[0] + BLOCK - 1) // BLOCK
     for block in prange(blocks):
         scratch = (
@@ -117,11 +140,4 @@ def solve_pairs(
             layer = layer_row(layers[pairs[i, 0]])
             hw = hardware_row(hardware[pairs[i, 1]])
             stay = ResidencyRow(stays[i, 0], stays[i, 1], stays[i, 2])
-            row, mapping, counts, seen = solve(layer, hw, stay, objective, scratch)
-            for j in range(len(row)):
-                costs[i, j] = row[j]
-            for j in range(len(mapping)):
-                mappings[i, j] = mapping[j]
-            for j in range(len(counts)):
-                counted[i, j] = counts[j]
-            candidates[i] = seen
+            write_answer(solve(layer, hw, stay, objective, scratch), i, outcome)

@@ -111,7 +111,7 @@ def test_closed_form_counts_are_those_of_the_evaluated_loop_nest(layer, hw):
 def test_the_counts_of_every_member_are_those_of_its_loop_nest(layer, hw, stay, random):
     every = list(placements(layer.row, hw, stay))
     for axes, at, order in random.sample(every, min(len(every), 20)):
-        row = mapping_row(layer.row, hw, axes, at, int(order))
+        row = mapping_row(layer.row, hw.pes_y, axes, at, int(order))
         counted = CountsRow(*count(layer.row, at, int(order)))
         assert counted._asdict() == evaluated_counts(layer, MappingRow(*row))._asdict()
 

@@ -1,0 +1,203 @@
+"""The full mapspace against its slow twin: every member, without bounds."""
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from nahas.kernels.edge import count
+from nahas.kernels.enumerated import enumerate_full
+from nahas.kernels.full import MEMBER_FIELDS, explore, placed
+from nahas.kernels.menu import MOST_ASSIGNMENTS
+from nahas.kernels.parts import Axes, Open, Pair, Part, may_win
+from nahas.kernels.records import CostRow, CountsRow, HardwareRow, MappingRow, ResidencyRow
+from nahas.kernels.search import rank, search
+from nahas.kernels.solve import mapping_row, solve_pairs
+from nahas.kernels.solve_full import solve_full, solve_full_pairs
+from nahas.kernels.tilings import blocks_of
+from nahas.layers import Layer
+from nahas.mapspace import evaluated_cost, evaluated_counts
+from nahas.tile_bench import draw
+from nahas.vocabulary import Objective, Reason
+
+COMPILED = not numba.config.DISABLE_JIT
+SIZE = 9 if COMPILED else 3
+"""The largest extent of a dim: plain Python goes through some thousand members in a second."""
+
+
+@st.composite
+def layers(draw: st.DrawFn) -> Layer:
+    """Small layers of every kind: dense, pointwise, plain, grouped and depthwise convolutions."""
+    kind = draw(st.sampled_from(["dense", "pointwise", "conv", "depthwise", "grouped"]))
+    channels, positions = st.integers(1, SIZE), st.integers(1, SIZE)
+    window = draw(st.sampled_from([1, 2, 3])) if kind not in ("dense", "pointwise") else 1
+    shape = {
+        "p": draw(positions) if kind != "dense" else 1,
+        "q": draw(positions) if kind != "dense" else 1,
+        "r": window,
+        "s": draw(st.integers(1, 2)) if kind == "conv" else window,
+        "g": draw({"depthwise": channels, "grouped": st.integers(2, 3)}.get(kind, st.just(1))),
+        "k": draw(channels) if kind != "depthwise" else 1,
+        "c": draw(channels) if kind != "depthwise" else 1,
+    }
+    steps = st.integers(1, 3)
+    names = ("stride_p", "stride_q", "dilation_r", "dilation_s")
+    return Layer(name=kind, **shape, **{name: draw(steps) for name in names})
+
+
+@st.composite
+def points(draw: st.DrawFn) -> HardwareRow:
+    """Accelerators whose memories are now ample, now too small for nearly everything."""
+    axis = st.sampled_from([1.0, 2.0, 3.0] if COMPILED else [1.0, 2.0])
+    energies = (0.1, 0.05, 0.16, 0.37, 2.7, 2.8, 64.0, 64.0, 5.0)
+    return HardwareRow(
+        draw(axis),
+        draw(axis),
+        draw(axis),
+        draw(st.sampled_from([1.0, 2.0, 5.0])),
+        float(draw(st.sampled_from([1, 4]))),
+        float(draw(st.sampled_from([32, 64, 256, 1024, 65536]))),
+        float(draw(st.sampled_from([8, 24, 48, 128, 8192]))),
+        float(draw(st.sampled_from([1, 8, 128]))),
+        float(draw(st.sampled_from([0.5, 4.0, 25.0]))),
+        *energies,
+    )
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> Pair:
+    """A layer on an accelerator, what stays on chip around it, and an objective."""
+    stay = ResidencyRow(
+        draw(st.sampled_from([0.0, 1.0])),
+        draw(st.sampled_from([0.0, 1.0])),
+        draw(st.sampled_from([0.0, 20.0])),
+    )
+    layer, objective = draw(layers()), draw(st.sampled_from(list(Objective)))
+    return Pair(layer.row, draw(points()), stay, int(objective))
+
+
+def layer_of(pair: Pair) -> Layer:
+    shape = {name: value for name, value in pair.layer._asdict().items() if name != "kind"}
+    return Layer(name="drawn", **shape)
+
+
+def enumerated(pair: Pair, wanted: int = -1) -> tuple[np.ndarray, np.ndarray]:
+    """Figures of the best member and how many there are; the wanted member, or the best."""
+    best, chosen = np.zeros(3), np.zeros(MEMBER_FIELDS)
+    enumerate_full(pair, wanted, best, chosen)
+    return best, chosen
+
+
+def room() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    scratch = (np.empty((MOST_ASSIGNMENTS, 4), np.int64), np.empty((MOST_ASSIGNMENTS, 2)))
+    return scratch, (np.empty(3), np.empty(MEMBER_FIELDS))
+
+
+def solved(pair: Pair) -> tuple[CostRow, MappingRow, CountsRow]:
+    row, mapping, counts, _ = solve_full(pair, *room())
+    return CostRow(*row), MappingRow(*mapping), CountsRow(*counts)
+
+
+EXAMPLES = 200 if COMPILED else 15
+
+
+@given(pairs())
+@settings(max_examples=EXAMPLES)
+def test_search_finds_the_optimum_of_the_enumerated_full_space(pair):
+    layer, hw, stay, objective = pair
+    (first, second, _), _ = enumerated(pair)
+    default = search(layer, hw, blocks_of(layer, hw), stay, objective, room()[0])
+    found, mapping, _ = solved(pair)
+    best = min((first, second), (default.first, default.second))
+    if found.reason != Reason.OK:
+        assert best[0] == np.inf
+        return
+    # To the last bit: what is the same in every count is the same in cost.
+    assert rank(found.cycles, found.energy_pj, objective) == best
+    own = evaluated_cost(layer_of(pair), hw, stay, mapping)
+    assert (found.cycles, found.energy_pj) == pytest.approx((own.cycles, own.energy_pj), rel=1e-12)
+
+
+@given(pairs(), st.randoms(use_true_random=False))
+@settings(max_examples=EXAMPLES)
+def test_the_counts_of_every_member_are_those_of_its_loop_nest(pair, random):
+    best, _ = enumerated(pair)
+    assume(best[2] > 0)
+    for _ in range(5):
+        _, chosen = enumerated(pair, random.randrange(int(best[2])))
+        at, axes, pes_y, order = placed(pair.layer, pair.hw, chosen)
+        row = mapping_row(pair.layer, pes_y, axes, at, order)
+        counted = CountsRow(*count(pair.layer, at, order))
+        assert counted._asdict() == evaluated_counts(layer_of(pair), MappingRow(*row))._asdict()
+
+
+@given(pairs(), st.randoms(use_true_random=False))
+@settings(max_examples=EXAMPLES)
+def test_no_member_is_better_than_the_bounds_of_what_was_decided_for_it(pair, random):
+    best, _ = enumerated(pair)
+    assume(best[2] > 0)
+    _, chosen = enumerated(pair, random.randrange(int(best[2])))
+    at, axes, pes_y, order = placed(pair.layer, pair.hw, chosen)
+    own = evaluated_cost(
+        layer_of(pair),
+        pair.hw,
+        pair.stay,
+        MappingRow(*mapping_row(pair.layer, pes_y, axes, at, order)),
+    )
+    first, second = rank(own.cycles, own.energy_pj, pair.objective)
+    # A best so far that the member beats, if only just.
+    just_worse = np.array([np.nextafter(first * (1 + 1e-12), np.inf), second, 0.0])
+    bare, pes = Axes(2, 2, 2), pair.hw.pes_x * pair.hw.pes_y
+    lanes, x = chosen[5], chosen[3]
+    for part, left in (
+        (Part(bare, 1.0, 1.0, 1.0, at.blocks), Open(pair.hw.lanes, pes)),
+        (Part(Axes(2, 2, axes.lane), 1.0, 1.0, lanes, at.blocks), Open(1.0, pes)),
+        (Part(Axes(axes.x, 2, axes.lane), x, 1.0, lanes, at.blocks), Open(1.0, pair.hw.pes_y)),
+        (Part(axes, x, pes_y, lanes, at.blocks), Open(1.0, 1.0)),
+    ):
+        assert may_win(pair, part, left, just_worse)
+
+
+def test_a_part_is_explored_down_to_tiles_of_one_block():
+    # 64 KB of weights and 3 of local memory: all dims must be cut.
+    layer = Layer(name="deep", k=256, c=256, p=4, q=4)
+    hw = HardwareRow(*draw(1, 0).points[0].tolist())._replace(local_memory_bytes=3072.0)
+    pair = Pair(layer.row, hw, ResidencyRow(0.0, 0.0, 0.0), int(Objective.ENERGY))
+    best, chosen = np.full(3, np.inf), np.zeros(MEMBER_FIELDS)
+    best[2] = 0.0
+    blocks = blocks_of(layer.row, hw)
+    explore(pair, Part(Axes(2, 2, 2), 1.0, 1.0, 1.0, blocks), best, chosen)
+    at, _, _, _ = placed(layer.row, hw, chosen)
+    assert best[0] < np.inf
+    assert at.k.dram * at.c.dram > 1.0
+
+
+@pytest.mark.skipif(not COMPILED, reason="real layers have too many members for plain Python")
+@pytest.mark.parametrize("objective", list(Objective))
+def test_real_pairs_are_never_worse_than_in_the_default_space_whatever_the_threads(objective):
+    drawn = draw(300, 5)
+    size = len(drawn.pairs)
+    every = []
+    for solve, threads in (
+        (solve_pairs, 1),
+        (solve_full_pairs, 1),
+        (solve_full_pairs, numba.config.NUMBA_NUM_THREADS),
+    ):
+        numba.set_num_threads(threads)
+        outcome = (
+            np.empty((size, len(CostRow._fields))),
+            np.empty((size, len(MappingRow._fields)), np.int64),
+            np.empty((size, len(CountsRow._fields))),
+            np.empty(size, np.int64),
+        )
+        solve(drawn.layers, drawn.points, drawn.pairs, drawn.stays, int(objective), outcome)
+        every.append(outcome)
+    default, alone, together = every
+    for one, other in zip(alone, together, strict=True):
+        assert np.array_equal(one, other)
+    for before, after in zip(default[0], alone[0], strict=True):
+        old, new = CostRow(*before.tolist()), CostRow(*after.tolist())
+        assert rank(new.cycles, new.energy_pj, int(objective)) <= rank(
+            old.cycles, old.energy_pj, int(objective)
+        )
