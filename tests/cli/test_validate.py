@@ -10,7 +10,7 @@ def test_one_comparison_at_a_time(nahas, tmp_path, given):
     paths = {"--dpu": tmp_path, "--peers": file, "--cases": file}
     ran = nahas("validate", *(part for name in given for part in (name, paths[name])))
     assert ran.code == 2
-    assert "give one of --cases FILE, --peers FILE and --dpu FOLDER" in ran.err
+    assert "give one of --cases FILE, --peers FILE, --dpu FOLDER and --rtl FOLDER" in ran.err
 
 
 def test_a_folder_without_the_measurements_is_named(nahas, tmp_path):
