@@ -162,7 +162,7 @@ class TestCounts:
             counts.compute_cycles,
             -(-sum(words[Level.DRAM, tensor] for tensor in Tensor) // 8),
             -(-(words[local, Tensor.WEIGHTS] + words[local, Tensor.INPUTS]) // scratchpad),
-            -(-(words[local, out] + int(counts.first_touches[local])) // (2 * accumulator)),
+            -(-(words[local, out] + int(counts.first_touches[local])) // (4 * accumulator)),
         ]
         assert reference_cycles(made, counts) == max(needs) > counts.compute_cycles
 
