@@ -64,7 +64,9 @@ def _timeloop(found: TimeloopComparison) -> Table:
         ("architectures", f"{found.architectures}"),
         ("rows", f"{found.rows:,}"),
         ("cycles equal", f"{found.exact:,}"),
+        ("cycles within one", f"{found.within_one_cycle:,}"),
         ("cycles within 1 %", f"{found.within_1_percent:,}"),
+        ("others that slide a window", f"{found.off_windows:,}"),
         ("cycles, Spearman", f"{found.cycles_spearman:.6f}"),
         ("rows of layers without a fitted energy", f"{found.energy_rows:,}"),
         ("energy, median error, %", f"{100 * found.energy_median_error:.3f}"),
@@ -72,6 +74,7 @@ def _timeloop(found: TimeloopComparison) -> Table:
         ("energy, Spearman", f"{found.energy_spearman:.6f}"),
         ("energy, largest error, %", f"{100 * found.energy_worst:.1f}"),
         ("off by more than 1 %", f"{found.energy_off:,}"),
-        ("of these with sliding windows", f"{found.energy_off_windows:,}"),
+        ("of these that slide a window", f"{found.energy_off_windows:,}"),
+        ("of these with a single output", f"{found.energy_off_single:,}"),
     ]
     return table(("beside Timeloop's rows", ">"), rows)
