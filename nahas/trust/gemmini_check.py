@@ -60,7 +60,7 @@ class Ranks:
 
     Attributes:
         spearman, kendall: rank correlations; None where either has a single value.
-        median_error: median of |figure / simulated - 1|.
+        median_error: median distance of figure / simulated from 1.
     """
 
     spearman: float | None
@@ -115,10 +115,10 @@ class TimeloopComparison:
             Timeloop extrapolates.
         cycles_spearman: rank correlation of cycles.
         energy_rows: rows of layers that no energy was fitted on.
-        energy_median_error: median of |ours / theirs - 1| there.
+        energy_median_error: median distance of ours / theirs from 1 there.
         energy_within_1_percent: share of these rows.
         energy_spearman: rank correlation there.
-        energy_worst: the largest |ours / theirs - 1|.
+        energy_worst: the largest such distance.
         energy_off: rows off by more than 1 % there; `energy_off_windows` of them slide a window or
             skip inputs, `energy_off_single` have a single output.
     """
