@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         "nahas validate --cases timeloop_cases.json --json",
         "nahas validate --peers peer_workload.json",
         "nahas validate --dpu accel-nasbench",
+        "nahas validate --rtl gemmini-rtl",
     ),
 )
 @click.option(
@@ -44,7 +45,28 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder of Accel-NASBench: simulated latency beside that of two FPGA accelerators.",
 )
-def validate(out: Output, *, cases: Path | None, peers: Path | None, dpu: Path | None) -> int:
+@click.option(
+    "--rtl",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of DOSA's Gemmini data: predicted cycles beside those of simulated RTL, and our "
+    "counts beside Timeloop's rows.",
+)
+@click.option(
+    "--architectures",
+    type=click.IntRange(min=0),
+    default=6,
+    show_default=True,
+    help="With --rtl: architectures of the Timeloop rows, drawn with a fixed seed; 0 takes all.",
+)
+def validate(
+    out: Output,
+    *,
+    cases: Path | None,
+    peers: Path | None,
+    dpu: Path | None,
+    rtl: Path | None,
+    architectures: int,
+) -> int:
     """Compare access counts, energies and cycles with Timeloop's, case by case.
 
     Exits with 1 when any number differs or a mapping does not fit the given array. A case that
@@ -55,8 +77,8 @@ def validate(out: Output, *, cases: Path | None, peers: Path | None, dpu: Path |
     from nahas.validate import Verdict
     from nahas.validate import validate as validated
 
-    if sum(given is not None for given in (cases, peers, dpu)) != 1:
-        raise UsageError("give one of --cases FILE, --peers FILE and --dpu FOLDER")
+    if sum(given is not None for given in (cases, peers, dpu, rtl)) != 1:
+        raise UsageError("give one of --cases FILE, --peers FILE, --dpu FOLDER and --rtl FOLDER")
     if peers is not None:
         from nahas.cli.peers import show_peers
 
@@ -65,6 +87,10 @@ def validate(out: Output, *, cases: Path | None, peers: Path | None, dpu: Path |
         from nahas.cli.dpu import show_dpus
 
         return show_dpus(out, dpu)
+    if rtl is not None:
+        from nahas.cli.rtl import show_rtl
+
+        return show_rtl(out, rtl, architectures)
     assert cases is not None
     found = validated(cases)
     out.show(
