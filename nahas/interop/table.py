@@ -150,6 +150,8 @@ class Call:
         config: its attributes, as the format names them.
         shared: whether its weights are counted already, at an earlier call.
         final: whether it makes an output of the network.
+        readers: how many calls read each tensor it reads, an output of the network counting as
+            one; empty where that is not known.
     """
 
     name: str
@@ -158,6 +160,7 @@ class Call:
     table: Table
     shared: bool = False
     final: bool = False
+    readers: tuple[int, ...] = ()
 
     @property
     def x(self) -> Tensor:
@@ -228,13 +231,41 @@ def elementwise(call: Call) -> Tensor:
 
 
 def multiply(call: Call) -> Tensor:
-    """A product: by a gate of one position it is the scale of squeeze-and-excitation."""
+    """A product: by a gate of one position it is the scale of squeeze-and-excitation.
+
+    A product of a tensor and its own sigmoid is part of the activation: together a swish.
+    """
+    for number in range(len(call.readers) if len(call.reads) == 2 else 0):
+        if call.readers[number] == 1 and _is_last_activation(call, number):
+            return call.reads[number]
     if len(call.reads) != 2 or call.reads[0].channels != call.reads[1].channels:
         return elementwise(call)
     x, gate = sorted(call.reads, key=lambda tensor: -tensor.positions)
     if gate.positions > 1:
         return elementwise(call)
     return vector(replace(call, reads=(x, gate)), LayerKind.SCALE)
+
+
+def _is_last_activation(call: Call, number: int) -> bool:
+    """Whether one factor is the last layer read, an activation of the other factor."""
+    gate, x, made = call.reads[number], call.reads[1 - number], call.table
+    return (
+        gate.source == len(made.layers) - 1 >= 0
+        and made.layers[gate.source].kind is LayerKind.ACTIVATION
+        and made.inputs[gate.source] == (x.source,)
+        and gate.shape == x.shape
+    )
+
+
+def with_constant(call: Call, words: int, trained: int) -> Tensor:
+    """A sum or product with a constant of `words`: a number per channel makes it a normalisation.
+
+    On the network's input it is part of its quantisation. One number for all is not trained.
+    """
+    trained = trained if words > 1 else 0
+    if words not in (1, call.x.channels):
+        return vector(call, LayerKind.ACTIVATION, trained)
+    return call.x if call.x.source < 0 else normalization(call, trained)
 
 
 def concatenation(call: Call) -> Tensor:
