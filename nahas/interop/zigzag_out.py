@@ -29,6 +29,8 @@ UNLIMITED_BITS, UNLIMITED_BITS_PER_CYCLE = 10**12, 10**6
 
 BITS_PER_BYTE = 8
 CONVOLUTION = "Conv"
+IDLE = "C, 1"
+"""For an axis that spreads nothing; ZigZag would fill one that is left out."""
 
 
 def zigzag_files(point: MappedPoint) -> dict[str, str]:
@@ -63,7 +65,7 @@ Axes = dict[str, tuple[Slot, tuple[Spread, ...]]]
 
 def _axes(point: MappedPoint, mapping: Mapping) -> Axes:
     """D1 to D4, from DRAM down: where there are more axes, those of the lowest slots share one."""
-    groups = [
+    groups: list[tuple[Slot, tuple[Spread, ...]]] = [
         (slot, (spread,)) for slot, found in spreads(point, mapping).items() for spread in found
     ]
     while len(groups) > AXES:
@@ -166,8 +168,8 @@ def _nest(mapping: Mapping, axes: Axes, name: str) -> dict[str, Any]:
         "name": name,
         "spatial_mapping": {
             axis: [f"{DIMS[loop.dim]}, {loop.count}" for spread in group for loop in spread.loops]
+            or [IDLE]
             for axis, (_, group) in axes.items()
-            if any(spread.loops for spread in group)
         },
         "temporal_ordering": [
             Row([DIMS[loop.dim], loop.count])
