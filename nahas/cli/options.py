@@ -242,7 +242,8 @@ def export_from(text: str) -> str:
     tool, _, folder = text.partition(":")
     if tool not in EXPORTS or not folder:
         tools = ", ".join(f"{name}:DIR" for name in EXPORTS)
-        raise click.BadParameter(f"'{text}' is no export{nearest(tool, EXPORTS)}: give {tools}")
+        hint = "" if tool in EXPORTS else nearest(tool, EXPORTS)
+        raise click.BadParameter(f"'{text}' is no export{hint}: give {tools}")
     return text
 
 
