@@ -182,9 +182,10 @@ def tflite_reading(path: str | Path) -> Reading:
             TensorFlow Lite's, when a size of its input is not fixed or its batch is not 1, and
             when operators are not known here: then it names all of them.
     """
-    path, schema = Path(path), _schema()
-    model = _load(path, schema)
-    reader = _Reader(str(path), model, schema)
+    path = Path(path)
+    content = _content(path)
+    schema = _schema()
+    reader = _Reader(str(path), _model(path, content, schema), schema)
     unknown = list(reader.unknown())
     if unknown:
         raise InteropError(
@@ -213,7 +214,7 @@ def _schema() -> Any:
     )
 
 
-def _load(path: Path, schema: Any) -> Any:
+def _content(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -222,6 +223,10 @@ def _load(path: Path, schema: Any) -> Any:
         raise InteropError(f"{path} cannot be read: {problem.strerror or problem}") from problem
     if content[4:8] != IDENTIFIER:
         raise InteropError(f"{path} is not a TensorFlow Lite model file")
+    return content
+
+
+def _model(path: Path, content: bytes, schema: Any) -> Any:
     try:
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
         whole = bool(model.subgraphs and model.subgraphs[0].operators is not None)

@@ -271,8 +271,10 @@ class TestUnreadable:
     def test_without_a_reader_of_the_format(self, monkeypatch, tmp_path):
         monkeypatch.setattr(tflite_in, "SCHEMAS", (("no_such_package", "schema.py"),))
         tflite_in._schema.cache_clear()
+        graph = Graph()
+        graph.conv()
         with pytest.raises(InteropError, match="run pip install tensorflow"):
-            read_tflite(tmp_path / "model.tflite")
+            read_tflite(graph.write(tmp_path))
 
 
 def test_every_reader_is_an_operator_of_the_format():
