@@ -13,8 +13,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from nahas.errors import InteropError
-from nahas.interop.onnx_ops import READERS, Node, Value, canonical
+from nahas.errors import InteropError, LayerError
+from nahas.interop.onnx_ops import READERS, Node, Value, canonical, matrix_place
 from nahas.interop.table import Call, Reading, Shape, Table, Tensor
 from nahas.network import Network
 
@@ -109,7 +109,7 @@ def _reading(name: str, source: str, model: Any) -> Reading:
     reader = _Reader(graph, _constants(graph))
     try:
         reader.read()
-    except InteropError as error:
+    except (InteropError, LayerError) as error:
         raise InteropError(f"{source}: {error}") from error
     return reader.table.reading(name, source)
 
@@ -177,7 +177,7 @@ def _unknown(graph: Any, constants: set[str]) -> Iterator[str]:
         name = node.name or next(iter(node.output), "")
         if node.op_type not in READERS or node.domain not in DOMAINS:
             yield f"'{name}' ({'.'.join(part for part in (node.domain, node.op_type) if part)})"
-        elif node.op_type in PRODUCTS and not constants.intersection(node.input[1:4]):
+        elif node.op_type in PRODUCTS and node.input[matrix_place(node.op_type)] not in constants:
             yield f"'{name}' ({node.op_type} of two activations)"
 
 
@@ -207,6 +207,11 @@ class _Reader:
 
     def _node(self, node: Any) -> None:
         reads = [name for name in node.input if name in self.values]
+        if not reads:
+            raise InteropError(
+                f"'{node.name or node.output[0]}' ({node.op_type}) reads "
+                f"{', '.join(node.input)}: nahas reads the first output of an operator only"
+            )
         values = tuple(self.values[name] for name in reads)
         output = self._shape(node)
         read = Node(

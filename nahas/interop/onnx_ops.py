@@ -84,10 +84,15 @@ def product(node: Node) -> Tensor:
 
     The last axis is the one that is summed over, whatever the order of the tensor was.
     """
-    matrix = node.constants[3 if node.call.config["operator"] == "QLinearMatMul" else 1]
+    matrix = node.constants[matrix_place(node.call.config["operator"])]
     units = matrix[0] if node.get("transB", 0) else matrix[-1]
     x = replace(node.call.x, shape=node.values[0].shape)
     return _with_parameters(node, table.dense(replace(node.call, reads=(x,)), units, bias=False))
+
+
+def matrix_place(operator: str) -> int:
+    """Which input of a product is its matrix."""
+    return 3 if operator == "QLinearMatMul" else 1
 
 
 def batch_normalization(node: Node) -> Tensor:

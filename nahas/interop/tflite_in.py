@@ -16,7 +16,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from nahas.errors import InteropError
+from nahas.errors import InteropError, LayerError
 from nahas.interop import table
 from nahas.interop.table import Call, Reading, Shape, Table, Tensor, extent
 from nahas.layers import Layer
@@ -192,7 +192,13 @@ def tflite_reading(path: str | Path) -> Reading:
             f"{path} has operators that nahas cannot read: {', '.join(unknown)}; "
             f"it reads {', '.join(READERS)}"
         )
-    reader.read()
+    try:
+        reader.read()
+    except (AttributeError, IndexError, KeyError, LayerError, TypeError) as problem:
+        raise InteropError(
+            f"{path} is not described as TensorFlow Lite does it "
+            f"({type(problem).__name__}: {problem}): convert the model again"
+        ) from problem
     return reader.table.reading(path.stem, str(path))
 
 

@@ -358,6 +358,17 @@ class TestUnreadable:
         with pytest.raises(InteropError, match="'conv' computes its filter"):
             read_onnx(model(nodes, shape=(1, 1, 3, 3)))
 
+    def test_a_matrix_on_the_left(self):
+        nodes = [helper.make_node("MatMul", ["m", "x"], ["y"], name="left")]
+        with pytest.raises(InteropError, match=r"'left' \(MatMul of two activations\)"):
+            read_onnx(model(nodes, [constant("m", (5, 11))]))
+
+    def test_other_outputs_than_the_first(self):
+        nodes = [helper.make_node("MaxPool", ["x"], ["y", "i"], kernel_shape=[2, 2])]
+        nodes.append(helper.make_node("Cast", ["i"], ["z"], name="where", to=TensorProto.FLOAT))
+        with pytest.raises(InteropError, match=r"'where' \(Cast\) reads i: nahas reads the first"):
+            read_onnx(model(nodes))
+
     def test_without_the_package(self, monkeypatch, tmp_path):
         monkeypatch.setitem(sys.modules, "onnx", None)
         with pytest.raises(InteropError, match=re.escape("run pip install 'nahas[onnx]'")):

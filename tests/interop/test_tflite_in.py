@@ -252,6 +252,14 @@ class TestUnreadable:
             with pytest.raises(InteropError, match=r"cut\.tflite"):
                 read_tflite(path)
 
+    def test_an_operator_without_its_options(self, read):
+        graph = Graph()
+        graph.conv()
+        graph.graph.operators[0].builtinOptions = None
+        graph.graph.operators[0].builtinOptionsType = 0
+        with pytest.raises(InteropError, match="is not described as TensorFlow Lite does it"):
+            read(graph)
+
     def test_missing_and_folder(self, tmp_path):
         with pytest.raises(InteropError, match="no such file"):
             read_tflite(tmp_path / "none.tflite")
