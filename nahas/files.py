@@ -1,10 +1,11 @@
-"""Writing files that are whole or absent, and JSON that every reader takes."""
+"""Writing files and folders that are whole or absent, and JSON that every reader takes."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from enum import Enum
@@ -37,6 +38,30 @@ def written_whole(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_written_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary new folder beside `path`; rename it to `path` when the block ends well.
+
+    When the block raises, the temporary folder is removed with all that is in it.
+
+    Raises:
+        OSError: when the folder cannot be made or written, the disk is full, or `path` is a
+            folder that is not empty.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        for written in temporary.rglob("*"):
+            if written.is_file():
+                with written.open("rb") as file:
+                    os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nahas.files import json_text, plain, write_text, written_whole
+from nahas.files import folder_written_whole, json_text, plain, write_text, written_whole
 from nahas.vocabulary import Reason
 
 
@@ -77,3 +77,31 @@ def test_json_text_is_strict():
     text = json_text({"a": [float("nan")]})
     assert text.endswith("}\n")
     assert json.loads(text, parse_constant=pytest.fail) == {"a": [None]}
+
+
+class TestFolder:
+    def test_it_is_there_whole(self, tmp_path):
+        with folder_written_whole(tmp_path / "deep" / "out") as temporary:
+            (temporary / "a").mkdir()
+            (temporary / "a" / "b").write_text("c")
+            assert not (tmp_path / "deep" / "out").exists()
+        assert (tmp_path / "deep" / "out" / "a" / "b").read_text() == "c"
+        assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out"]
+
+    def test_or_not_at_all(self, tmp_path):
+        def fail():
+            with folder_written_whole(tmp_path / "out") as temporary:
+                (temporary / "a").write_text("b")
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_folder_with_something_in_it_stays(self, tmp_path):
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "mine").write_text("kept")
+        with pytest.raises(OSError, match="out"), folder_written_whole(tmp_path / "out"):
+            pass
+        assert (tmp_path / "out" / "mine").read_text() == "kept"
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]

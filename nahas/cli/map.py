@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nahas.cli.options import announce_compilation, command, objective_option
+from nahas.cli.options import (
+    announce_compilation,
+    command,
+    export_option,
+    objective_option,
+    write_export,
+)
 from nahas.cli.output import Output, table
 
 if TYPE_CHECKING:
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
         "nahas map k=64 c=64 p=56 q=56 r=3 s=3 --template eyeriss",
         "nahas map g=96 p=56 q=56 r=3 s=3 stride_p=2 stride_q=2 --template nvdla --json",
         "nahas map k=1000 c=1280 --template my_template.yaml --objective energy",
+        "nahas map k=64 c=64 p=56 q=56 r=3 s=3 --export accelforge:conv",
     ),
 )
 @click.argument("dims", nargs=-1, required=True)
@@ -31,13 +38,22 @@ if TYPE_CHECKING:
     help="eyeriss, systolic, nvdla, or the path of a YAML file.",
 )
 @objective_option
-def map_command(out: Output, *, dims: tuple[str, ...], template: str, objective: str) -> None:
+@export_option
+def map_command(
+    out: Output,
+    *,
+    dims: tuple[str, ...],
+    template: str,
+    objective: str,
+    export: str | None,
+) -> None:
     """Find the best mapping of a layer on an accelerator template.
 
     DIMS give the layer: n, g, k, c, p, q, r, s, stride_p, stride_q, dilation_r and dilation_s,
     each 1 where left out. Prints the loop nest, its cycles beside the least that any mapping takes,
     its energy, and the accesses of every level.
     """
+    from nahas.interop.nest import MappedPoint
     from nahas.mapper import map_layer
     from nahas.mapping import evaluate
     from nahas.templates import accelerator_from
@@ -46,6 +62,9 @@ def map_command(out: Output, *, dims: tuple[str, ...], template: str, objective:
     layer, accelerator = _layer(dims), accelerator_from(template)
     announce_compilation(out)
     found = map_layer(layer, accelerator, Objective[objective.upper()])
+    if export:
+        point = MappedPoint(accelerator=accelerator, layer=layer, mapping=found.mapping)
+        write_export(out, [point], export)
     counts = evaluate(layer, found.mapping, accelerator.template)
     rows = [
         (level.name, tensor.name.lower(), *(counts.of(level, tensor, access) for access in Access))

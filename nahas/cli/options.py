@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from nahas.cli.output import Output
 from nahas.cli.settings import line_of, read_settings, settings_text
+from nahas.datafiles import nearest
 from nahas.errors import UsageError
+
+if TYPE_CHECKING:
+    from nahas.interop.nest import MappedPoint
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_SEED = 0
 
 HELP_OPTIONS = ("-h", "--help")
+
+EXPORTS = ("timeloop", "accelforge", "zigzag")
+"""The keys of `nahas.interop.export.FORMATS`, which help need not import."""
 
 
 class Command(click.Command):
@@ -218,6 +225,40 @@ def objective_option(function: F) -> F:
         show_default=True,
         help="What the mapping of every layer minimises; edp is energy times delay.",
     )(function)
+
+
+def export_option(function: F) -> F:
+    """`--export`, a tool and a new folder for the files of every mapped layer."""
+    return click.option(
+        "--export",
+        metavar="TOOL:DIR",
+        type=export_from,
+        help="Write every mapped layer for timeloop, accelforge or zigzag into the new folder DIR.",
+    )(function)
+
+
+def export_from(text: str) -> str:
+    """Check TOOL:DIR; the tools are those of `nahas.interop.export.FORMATS`."""
+    tool, _, folder = text.partition(":")
+    if tool not in EXPORTS or not folder:
+        tools = ", ".join(f"{name}:DIR" for name in EXPORTS)
+        hint = "" if tool in EXPORTS else nearest(tool, EXPORTS)
+        raise click.BadParameter(f"'{text}' is no export{hint}: give {tools}")
+    return text
+
+
+def write_export(out: Output, points: Iterable[MappedPoint], given: str) -> None:
+    """Export mapped layers, and say what was written and what was left out and why."""
+    from nahas.interop.export import export
+
+    tool, _, folder = given.partition(":")
+    made = export(points, tool, folder)
+    if made.left_out:
+        out.warn(
+            f"{tool} cannot express {len(made.left_out)} layers, which are left out: "
+            + "; ".join(made.left_out)
+        )
+    out.say(f"wrote {len(made.written)} layers for {tool} to {folder}")
 
 
 def announce_compilation(out: Output) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,11 +11,13 @@ from nahas.cli.cosearch import EXIT_NOTHING_FEASIBLE
 from nahas.cli.options import (
     announce_compilation,
     command,
+    export_option,
     hardware_option,
     objective_option,
     tables_option,
     use_workers,
     workers_option,
+    write_export,
 )
 from nahas.cli.output import Output
 
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     examples=(
         "nahas simulate mobilenet-v2",
         "nahas simulate resnet-50 --hardware edgetpu-v3 --objective energy",
-        "nahas simulate my_model.keras --hardware my_accelerator.yaml --json",
+        "nahas simulate my_model.onnx --hardware my_accelerator.yaml --json",
+        "nahas simulate mobilenet-v2 --export timeloop:mobilenet-v2-timeloop",
     ),
 )
 @click.argument("network")
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 @objective_option
 @tables_option
 @workers_option
+@export_option
 def simulate(
     out: Output,
     *,
@@ -44,8 +48,9 @@ def simulate(
     objective: str,
     tables: Path | None,
     workers: int | None,
+    export: str | None,
 ) -> int:
-    """Simulate NETWORK, a built-in name or a .keras file, on an accelerator.
+    """Simulate NETWORK, a built-in name or a .keras, .onnx or .tflite file, on an accelerator.
 
     Prints for every layer its shape, work, cycles, what bounds it, which of its activations stay
     on chip, its utilisation, its energy by component and its mapping; then the totals. Exits with
@@ -53,21 +58,20 @@ def simulate(
     """
     from nahas.energy import load_tables
     from nahas.hardware import hardware_from
+    from nahas.interop.export import points_of
     from nahas.report.network import layers_table, mappings_text, network_document, totals_table
     from nahas.simulate import simulate as simulated
     from nahas.vocabulary import Objective, Reason
 
-    described, accelerator = network_from(network), hardware_from(hardware)
+    described, operators = network_from(out, network)
+    accelerator, own = hardware_from(hardware), load_tables(tables) if tables else None
     use_workers(workers)
     announce_compilation(out)
-    cost = simulated(
-        described,
-        accelerator,
-        Objective[objective.upper()],
-        load_tables(tables) if tables else None,
-    )
+    cost = simulated(described, accelerator, Objective[objective.upper()], own)
+    if export:
+        write_export(out, points_of(cost, own), export)
     out.show(
-        network_document(cost),
+        network_document(cost) | operators,
         layers_table(cost),
         mappings_text(cost),
         totals_table(cost),
@@ -75,12 +79,15 @@ def simulate(
     return 0 if cost.reason is Reason.OK else EXIT_NOTHING_FEASIBLE
 
 
-def network_from(text: str) -> Network:
-    """The network that a user names: a built-in name, or the path of a Keras file."""
-    from nahas.interop.keras_in import read_keras
+def network_from(out: Output, text: str) -> tuple[Network, dict[str, Any]]:
+    """The network of a built-in name, or of a model file; of that also what became of operators."""
+    from nahas.interop.models import KERAS_SUFFIXES, SUFFIXES, read_model
     from nahas.networks import named
 
     path = Path(text)
-    if path.suffix in (".keras", ".h5", ".hdf5") or len(path.parts) > 1 or path.is_file():
-        return read_keras(path)
-    return named(text)
+    suffixes = (*SUFFIXES, *KERAS_SUFFIXES)
+    if path.suffix not in suffixes and len(path.parts) == 1 and not path.is_file():
+        return named(text), {}
+    reading = read_model(path)
+    out.say(str(reading))
+    return reading.network, {"operators": reading.document()}

@@ -17,11 +17,14 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from nahas.errors import InteropError
-from nahas.interop.keras_layers import READERS, Call, Config, Shape, Table, Tensor
+from nahas.interop.keras_layers import READERS
+from nahas.interop.table import Call, Reading, Shape, Table, Tensor
 from nahas.network import Network
 
 MODELS = ("Functional", "Sequential", "Model")
 TENSOR = "__keras_tensor__"
+
+Config = Mapping[str, Any]
 
 Node = tuple[str, int]
 """A layer's name in its model, and which of its calls."""
@@ -31,7 +34,12 @@ Wire = tuple[str, int, int]
 
 
 def read_keras(model: Any) -> Network:
-    """The network of a `.keras` file (a path) or of a Keras model in memory.
+    """The network of a `.keras` file (a path) or of a Keras model in memory; as `keras_reading`."""
+    return keras_reading(model).network
+
+
+def keras_reading(model: Any) -> Reading:
+    """A `.keras` file (a path) or a Keras model in memory: the network and what it was read from.
 
     Batch normalisations go into the convolution before them, with their parameters; padding,
     reshaping, dropout, rescaling, ReLU and a last softmax cost nothing; other activations are
@@ -44,12 +52,12 @@ def read_keras(model: Any) -> Network:
     """
     if isinstance(model, str | Path):
         path = Path(model)
-        return _network(path.stem, str(path), _description(path))
+        return _reading(path.stem, str(path), _description(path))
     if not hasattr(model, "to_json"):
         raise InteropError(
             f"a {type(model).__name__} is neither a Keras model nor the path of a .keras file"
         )
-    return _network(model.name, f"model '{model.name}'", json.loads(model.to_json()))
+    return _reading(model.name, f"model '{model.name}'", json.loads(model.to_json()))
 
 
 def _description(path: Path) -> Config:
@@ -72,7 +80,7 @@ def _description(path: Path) -> Config:
     return description
 
 
-def _network(name: str, source: str, description: Config) -> Network:
+def _reading(name: str, source: str, description: Config) -> Reading:
     """Check every layer of a model, then read it."""
     if not _is_model(description):
         raise InteropError(
@@ -93,9 +101,7 @@ def _network(name: str, source: str, description: Config) -> Network:
             f"{source} is not described as Keras 3 does it ({type(problem).__name__}: {problem}): "
             "load it with Keras 3 and save it again"
         ) from problem
-    if not table.layers:
-        raise InteropError(f"{source} has no layer that computes")
-    return Network(name=name, layers=tuple(table.layers), inputs=tuple(table.inputs))
+    return table.reading(name, source)
 
 
 def _of_keras(entry: Config) -> bool:
@@ -198,7 +204,9 @@ class _Reader:
             return self.model(entry, reads, f"{name}/", final)
         call = Call(name, entry["config"], reads, self.table, name in self.counted, final)
         self.counted.add(name)
-        return (READERS[entry["class_name"]](call),)
+        made = READERS[entry["class_name"]](call)
+        self.table.note(entry["class_name"])
+        return (made,)
 
     def _input(self, entry: Config) -> Tensor:
         shape: Shape = tuple(entry["config"]["batch_shape"][1:])

@@ -42,3 +42,24 @@ def test_errors_are_one_sentence(nahas, arguments, message):
     result = nahas("map", *arguments)
     assert result.code == 2
     assert message in result.err
+
+
+def test_export_is_the_mapping_that_is_printed(nahas, tmp_path):
+    from nahas.interop.timeloop_v4 import read_timeloop
+
+    folder = tmp_path / "out"
+    arguments = ("map", *LAYER, "--template", "nvdla")
+    out = nahas(*arguments, "--export", f"timeloop:{folder}").out
+    assert out == nahas(*arguments).out
+    (written,) = folder.iterdir()
+    layer, mapping = read_timeloop(written)
+    assert (layer.k, layer.c, layer.p, layer.r) == (8, 4, 6, 3)
+    assert mapping.drawing() in out
+
+
+def test_export_of_what_a_tool_cannot_express_is_an_error(nahas, tmp_path):
+    folder = tmp_path / "out"
+    ran = nahas("map", "k=32", "c=32", "p=8", "q=8", "--export", f"zigzag:{folder}")
+    assert ran.code == 2
+    assert "the factors of C do not multiply to its extent, but ZigZag's loops do" in ran.err
+    assert not folder.exists()

@@ -192,6 +192,10 @@ def test_shape_names_both_strides_where_they_differ(layer, shape):
         (("mobilenet-v2", "--hardware", "edge-basline"), "did you mean 'edge-baseline'?"),
         (("mobilenet-v2", "--hardware", "none.yaml"), "none.yaml"),
         (("none.keras",), "none.keras"),
+        (("none.tflite",), "none.tflite: no such file"),
+        (("some/model.pt",), "its name must end in .keras, .onnx or .tflite"),
+        (("mobilenet-v2", "--export", "timelop:out"), "did you mean 'timeloop'?"),
+        (("mobilenet-v2", "--export", "zigzag"), "is no export: give timeloop:DIR"),
         (("mobilenet-v2", "--workers", "999"), "--workers is 999"),
         (("mobilenet-v2", "--objective", "speed"), "'speed' is not one of"),
         ((), "Missing argument 'NETWORK'"),
@@ -228,3 +232,37 @@ def test_a_bad_hardware_file_names_the_field(nahas, tmp_path, field, value, said
 def test_json_on_a_terminal_is_json_alone(terminal):
     # Kernels run here: Numba would let colorama write an escape sequence at exit.
     assert json.loads(terminal(["simulate", "mobilenet-v2", "--json"]).out)["layers"]
+
+
+def test_export_writes_a_folder_for_every_mapped_layer(nahas, cost, tmp_path):
+    folder = tmp_path / "out"
+    ran = nahas("simulate", "mobilenet-v2", "--export", f"timeloop:{folder}")
+    assert ran.code == 0
+    assert "wrote 53 layers for timeloop" in ran.err
+    mapped = [of for of in cost.layers if of.mapping is not None]
+    assert len(list(folder.iterdir())) == len(mapped)
+    again = nahas("simulate", "mobilenet-v2", "--export", f"timeloop:{folder}")
+    assert again.code == 2
+    assert "is there already: export to a new folder" in again.err
+
+
+def test_layers_that_a_format_cannot_express_are_warned_of(nahas, tmp_path):
+    ran = nahas("simulate", "mobilenet-v2", "--export", f"zigzag:{tmp_path / 'out'}", "--json")
+    (warning,) = json.loads(ran.out)["warnings"]
+    assert "layers, which are left out: layer '6_pointwise': the factors of P do not" in warning
+
+
+def test_an_onnx_file_is_simulated_like_its_network(nahas, cost, tmp_path):
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'nahas[onnx]'")
+    from nahas import networks
+    from tests.interop.onnx_graphs import OnnxBuilder
+
+    builder = OnnxBuilder()
+    networks.function("mobilenet-v2")(builder)
+    path = tmp_path / "mine.onnx"
+    onnx.save(builder.model(), path)
+    document = json.loads(nahas("simulate", path, "--json").out)
+    assert document["total"]["latency_ms"] == cost.latency_ms
+    assert document["total"]["parameters"] == 3_504_872
+    assert {"operator", "calls", "layers", "became", "macs_share"} == set(document["operators"][0])
+    assert "52 Conv (99.6% of MACs)" in nahas("simulate", path).err
