@@ -141,7 +141,7 @@ def _measured(
 ) -> _Measured:
     """Solve batch by batch; only the solving is timed."""
     place = room(min(pairs, BATCH))
-    warm_up = source.pairs(0, min(pairs, WARM_UP_PAIRS))
+    warm_up = source.pairs(0, min(pairs, BATCH, WARM_UP_PAIRS))
     begun = time.perf_counter()
     solve_part(warm_up, slice(None), objective, place)
     measured = _Measured(time.perf_counter() - begun, [], [])

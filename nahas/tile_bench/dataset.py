@@ -131,11 +131,13 @@ class Dataset:
         keys = {f"nahas_{key}": str(value) for key, value in self._about.items()}
         parts = [part for _, part in self._parts()]
         schema = self._parquet.ParquetFile(parts[0]).schema_arrow.with_metadata(keys)
-        with written_whole(self.path) as temporary:
-            with self._parquet.ParquetWriter(temporary, schema, compression="zstd") as writer:
-                for part in parts:
-                    table = self._parquet.ParquetFile(part).read()
-                    writer.write_table(table.replace_schema_metadata(keys))
+        with (
+            written_whole(self.path) as temporary,
+            self._parquet.ParquetWriter(temporary, schema, compression="zstd") as writer,
+        ):
+            for part in parts:
+                table = self._parquet.ParquetFile(part).read()
+                writer.write_table(table.replace_schema_metadata(keys))
         shutil.rmtree(self.folder)
 
 

@@ -190,7 +190,7 @@ def shuffled(place: NDArray[np.int64], size: int, seed: int) -> NDArray[np.int64
     A Feistel network permutes the numbers of the fewest bits, an even number, that hold `size`:
     every round is undone by itself, whatever its function. A number that lands at `size` or
     beyond goes through it again; its cycle leads back below `size`, so that the numbers below
-    are permuted among themselves. [Black and Rogaway, CT-RSA 2002, section 3]
+    are permuted among themselves. (Black and Rogaway, CT-RSA 2002, section 3.)
     """
     half = np.uint64(max(1, ((size - 1).bit_length() + 1) // 2))
     mask = np.uint64((1 << int(half)) - 1)

@@ -27,7 +27,8 @@ def room(count: int) -> Solved:
 def solve_part(pairs: Pairs, part: slice, objective: Objective, place: Solved) -> Solved:
     """Solve the pairs of a slice; the answers are the first rows of `place`."""
     chosen, stays = pairs.pairs[part], pairs.stays[part]
-    costs, mappings, counts, seen = (each[: len(chosen)] for each in place)
-    outcome = costs, mappings, counts, seen
+    n = len(chosen)
+    costs, mappings, counts, seen = place
+    outcome = costs[:n], mappings[:n], counts[:n], seen[:n]
     solve_pairs(pairs.layers, pairs.points, chosen, stays, int(objective), outcome)
     return outcome
