@@ -45,12 +45,10 @@ def show_comparison(
     out: Output, source: Source, objective: Objective, options: dict[str, Any]
 ) -> int:
     """Print a row per pair: both answers, and theirs over ours."""
-    from nahas.cli.options import use_workers
     from nahas.trust.compare import compare, require
 
     name = options["compare"]
     require(name)
-    use_workers(options["workers"])
     count = source.checked(options["pairs"] or min(DEFAULT_PAIRS, source.size))
     found = []
     with out.progress(f"asking {name}", count) as progress:
@@ -66,7 +64,7 @@ def show_comparison(
         "ratios": ratios,
     }
     theirs = f">{name}"
-    figures = (">cycles", theirs, ">ratio", ">uJ", theirs, ">ratio", ">s", theirs)
+    figures = (">bound", ">cycles", theirs, ">ratio", ">uJ", theirs, ">ratio", ">s", theirs)
     columns = ("layer", "accelerator", *figures, "")
     answered = sum(pair.ratio("cycles") is not None for pair in found)
     total = f"{name} over ours, geometric means of {answered} pairs: " + ", ".join(
@@ -80,6 +78,7 @@ def _document(pair: Compared) -> dict[str, Any]:
     return {
         "layer": pair.layer._asdict(),
         "hardware": pair.hardware._asdict(),
+        "bound_cycles": pair.bound_cycles,
         "ours": asdict(pair.ours),
         "theirs": asdict(pair.theirs),
         "ratios": {figure: pair.ratio(figure) for figure in FIGURES},
@@ -99,13 +98,20 @@ def _row(pair: Compared) -> tuple[str | None, ...]:
     return (
         _shape(pair.layer),
         _array(pair.hardware),
+        _text(pair.bound_cycles),
         *cells("cycles", 1.0),
         _text(pair.ratio("cycles")),
         *cells("energy_pj", 1e-6),
         _text(pair.ratio("energy_pj")),
         *cells("seconds", 1.0),
-        "; ".join(note for note in (_note("ours", pair.ours), _note("", pair.theirs)) if note),
+        "; ".join(filter(None, (_note("ours", pair.ours), _note("", pair.theirs), _below(pair)))),
     )
+
+
+def _below(pair: Compared) -> str:
+    """Cycles are whole, and bounds may not be."""
+    cycles = pair.theirs.cycles
+    return "below the bound" if cycles and cycles + 1 <= pair.bound_cycles else ""
 
 
 def _note(whose: str, answer: Answer) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +115,9 @@ class Source:
         if len(missing):
             made = [self.hardware_of(int(index)) for index in missing]
             self.points[missing] = hardware_rows(made)
-            self.parameters[missing] = [astuple(each) for each in made]
+            self.parameters[missing] = [
+                [getattr(each, name) for name in HARDWARE_FIELDS] for each in made
+            ]
 
 
 def source_of(

@@ -173,6 +173,7 @@ def test_another_mapper_is_set_beside_ours(nahas, fake_zigzag):
         assert pair["ratios"]["cycles"] == pytest.approx(3 * macs / pair["ours"]["cycles"])
         assert pair["hardware"]["leakage_pj_per_cycle"] == 0
         assert pair["ours"]["seconds"] > 0
+        assert 0 < pair["bound_cycles"] <= pair["ours"]["cycles"]
     assert told["ratios"]["cycles"] > 1
 
 
