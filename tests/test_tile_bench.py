@@ -15,8 +15,8 @@ from nahas.network import Network
 from nahas.simulate import hardware_rows
 from nahas.spaces.accelerator import accelerator_space
 from nahas.tile_bench import bench, draw, run, source_of, verify
-from nahas.tile_bench.draw import distinct_layers, shuffled
 from nahas.tile_bench.solve import room, solve_part
+from nahas.tile_bench.source import distinct_layers, shuffled
 from nahas.vocabulary import LayerKind, Objective
 
 CYCLES, ENERGY = CostRow._fields.index("cycles"), CostRow._fields.index("energy_pj")

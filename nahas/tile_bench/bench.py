@@ -12,8 +12,8 @@ import numba
 from nahas.errors import UsageError
 from nahas.kernels.records import CostRow
 from nahas.tile_bench.dataset import Dataset
-from nahas.tile_bench.draw import Source
 from nahas.tile_bench.solve import room, solve_part
+from nahas.tile_bench.source import Source
 from nahas.tile_bench.verify import is_optimal, members
 from nahas.vocabulary import Objective, Reason
 

@@ -26,8 +26,8 @@ from nahas.files import json_text, write_text, written_whole
 from nahas.hardware import Hardware
 from nahas.kernels._jit import kernel_fingerprint
 from nahas.kernels.records import CostRow, HardwareRow, LayerRow, MappingRow, ResidencyRow
-from nahas.tile_bench.draw import HARDWARE_FIELDS, Pairs, Source
 from nahas.tile_bench.solve import Solved
+from nahas.tile_bench.source import HARDWARE_FIELDS, Pairs, Source
 from nahas.vocabulary import Bound, Dim, DramOrder, Objective, Reason
 
 SCHEMA_VERSION = 1

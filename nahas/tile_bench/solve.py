@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from nahas.kernels.records import CostRow, CountsRow, MappingRow
 from nahas.kernels.solve import solve_pairs
-from nahas.tile_bench.draw import Pairs
+from nahas.tile_bench.source import Pairs
 from nahas.vocabulary import Objective
 
 Solved = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]

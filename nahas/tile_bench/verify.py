@@ -9,8 +9,8 @@ from nahas.kernels.rows import hardware_row, layer_row
 from nahas.kernels.search import rank
 from nahas.layers import Layer
 from nahas.mapspace import candidates, evaluated_cost
-from nahas.tile_bench.draw import Pairs
 from nahas.tile_bench.solve import room, solve_part
+from nahas.tile_bench.source import Pairs
 from nahas.vocabulary import LayerKind, Objective, Reason
 
 RELATIVE_TOLERANCE = 1e-12

@@ -27,8 +27,8 @@ import numpy as np
 
 from nahas.errors import UsageError
 from nahas.kernels.records import CostRow, HardwareRow, LayerRow
-from nahas.tile_bench.draw import Pairs, Source
 from nahas.tile_bench.solve import room, solve_part
+from nahas.tile_bench.source import Pairs, Source
 from nahas.tile_bench.verify import layer_of, rows_of
 from nahas.vocabulary import Objective, Reason
 
