@@ -243,16 +243,11 @@ def gap(drawn: Any) -> dict[str, Any]:
 
     The bound: every unit works in every cycle, and every word crosses the I/O interface once.
     """
-    from nahas import tile_bench
     from nahas.kernels.records import CostRow
+    from nahas.tile_bench.solve import room, solve_part
     from nahas.vocabulary import Bound, Objective
 
-    costs = tile_bench._solve(
-        drawn,
-        slice(0, len(drawn.pairs)),
-        Objective.LATENCY,
-        tile_bench._room(len(drawn.pairs)),
-    )[0]
+    costs = solve_part(drawn, slice(None), Objective.LATENCY, room(len(drawn.pairs)))[0]
     least = simple_bound(drawn)
     ratios = costs[:, CostRow._fields.index("cycles")] / least
     bounds = costs[:, CostRow._fields.index("bound")]

@@ -207,9 +207,10 @@ def tables_from(text: str | Path) -> Path:
 
 
 def workers_option(function: F) -> F:
-    """`--workers`, threads of the simulator's kernels."""
+    """`--workers`, or `--threads`: threads of the simulator's kernels."""
     return click.option(
         "--workers",
+        "--threads",
         metavar="N",
         type=click.IntRange(min=1),
         help="Threads of the simulator; results do not depend on them.  [default: all cores]",
