@@ -74,7 +74,7 @@ class TileBench:
 
 @dataclass(frozen=True)
 class Pairs:
-    """The drawn pairs: rows of layers [L, 14] and accelerators [H, 18], [N, 2] and [N, 3]."""
+    """The drawn pairs: rows of layers [L, 14] and accelerators [H, 21], [N, 2] and [N, 3]."""
 
     layers: NDArray[np.int64]
     points: NDArray[np.float64]

@@ -75,7 +75,7 @@ def solve(
     at = place(layer, hw, blocks, best.axes, best.wish)
     counts = count(layer, at, best.order)
     row = cost(counts, hw, stay)
-    first_weights, first_inputs, last = first_and_last_tile(layer, at, stay)
+    first_weights, first_inputs, last = first_and_last_tile(layer, hw, at, stay)
     reason = 0.0
     if best.first == np.inf:
         reason = LOCAL_MEMORY if at.register_fits else REGISTER_FILE
@@ -99,7 +99,7 @@ def solve_pairs(
 
     Args:
         layers: [L, 14] int64, records.LAYER.
-        hardware: [H, 18] float64, records.HARDWARE.
+        hardware: [H, 21] float64, records.HARDWARE.
         pairs: [N, 2] int64.
         stays: [N, 3] float64, records.RESIDENCY.
         objective: `vocabulary.Objective`.
