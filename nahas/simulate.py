@@ -1,8 +1,8 @@
 """Latency, energy and area of networks on accelerators: the ground truth of every search.
 
-The rules of a network (docs/equations.md): layers run in sequence, batch 1, in words of
-the accelerator's widths. An activation that fits stays on chip (`kernels.residency`). Weights stream from
-DRAM in every inference, and the first weights of each layer come in while the layer before
+The rules of a network (docs/equations.md): layers run in sequence, batch 1, in words of the
+accelerator's widths. An activation that fits stays on chip (`kernels.residency`). Weights stream
+from DRAM in every inference, and the first weights of each layer come in while the layer before
 runs; only the first layer's first tiles and the last layer's last tile are waited for.
 """
 

@@ -50,7 +50,12 @@ def reside(output_words: Array, last_use: Array, capacity_words: float, reserved
 
 @kernel()
 def stays_of(
-    operands: Array, sizes: Array, reserved: Array, words_per_byte: float, out: Array, dram_words: Array
+    operands: Array,
+    sizes: Array,
+    reserved: Array,
+    words_per_byte: float,
+    out: Array,
+    dram_words: Array,
 ) -> None:
     """What each layer finds on chip.
 

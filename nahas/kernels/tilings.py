@@ -18,6 +18,7 @@ from nahas.vocabulary import Dim
 
 G, K, C, P, Q = (constant(dim) for dim in (Dim.G, Dim.K, Dim.C, Dim.P, Dim.Q))
 
+
 class Axes(NamedTuple):
     """The dims that the three outer spatial axes spread, as `vocabulary.Dim`."""
 
@@ -275,9 +276,7 @@ def local_tile_words(layer: LayerRow, at: Placement) -> tuple[float, float, floa
 
 
 @kernel(inline=True)
-def local_tile_bytes(
-    layer: LayerRow, hw: HardwareRow, at: Placement
-) -> tuple[float, float, float]:
+def local_tile_bytes(layer: LayerRow, hw: HardwareRow, at: Placement) -> tuple[float, float, float]:
     """Bytes of the weight, input and output tiles of one PE, single buffered."""
     weights, inputs, outputs = local_tile_words(layer, at)
     output = hw.partial_sum_bytes if is_partial(at) else hw.activation_bytes
