@@ -38,8 +38,9 @@ class AccessEnergies:
     """What one event costs on one accelerator, in pJ, and what the chip leaks.
 
     Attributes:
-        mac_pj: an int8 multiply and its int32 accumulation.
-        vector_op_pj: one element of a vector layer: a rescaled add, comparison or product.
+        mac_pj: a multiply and its accumulation, at the accelerator's widths.
+        vector_op_pj: one element of a vector layer: a rescaled add, comparison or product of
+            activations.
         register_file_read_pj_per_byte: a byte read from the register file of one lane, in
             rows of 64 bytes; the other fields of memories likewise.
         leakage_mw: static power of all on-chip memories of the chip; logic is left out.
@@ -140,9 +141,11 @@ def access_energies(hardware: Hardware, tables: Tables | None = None) -> AccessE
     node = hardware.technology_nm
     registers, local = _memories(hardware, tables)
     lanes = hardware.pes * hardware.compute_lanes
+    _, activation, partial_sum = hardware.widths
+    on_activations = (activation, activation, partial_sum)
     return AccessEnergies(
-        mac_pj=tables.constant("mac_energy", node),
-        vector_op_pj=tables.constant("vector_op_energy", node),
+        mac_pj=mac_energy_pj(node, hardware.widths, tables),
+        vector_op_pj=tables.constant("vector_op_energy", node) * _relative_energy(on_activations),
         register_file_read_pj_per_byte=registers.read_pj_per_byte,
         register_file_write_pj_per_byte=registers.write_pj_per_byte,
         local_memory_read_pj_per_byte=local.read_pj_per_byte,
@@ -160,17 +163,36 @@ def mac_energy_pj(
 ) -> float:
     """Energy of a multiply-accumulate of these widths: weight, activation and partial sum, bits.
 
-    Of an int8 multiply into an int32 sum Horowitz gives 0.2 pJ to the multiplier and 0.1 pJ to the
-    adder (ISSCC 2014, 45 nm). A multiplier scales with the product of its widths (Aladdin's rule:
-    quadratically with width), an adder with its width. [paper notes 10.5]
-
     Raises:
         EnergyError: when the node is outside the tables.
     """
     tables = tables or packaged_tables()
+    return tables.constant("mac_energy", technology_nm) * _relative_energy(widths)
+
+
+def _relative_energy(widths: tuple[int, int, int]) -> float:
+    """Energy of a multiply-accumulate of these widths, in ones of int8 into int32.
+
+    Of an int8 multiply into an int32 sum Horowitz gives 0.2 pJ to the multiplier and 0.1 pJ to the
+    adder (ISSCC 2014, 45 nm). A multiplier scales with the product of its widths (Aladdin's rule:
+    quadratically with width), an adder with its width. [paper notes 10.5]
+    """
+    return _scaled(widths, 2 / 3, 1 / 3)
+
+
+def _relative_area(widths: tuple[int, int, int]) -> float:
+    """Area of a multiply-accumulator of these widths, in ones of int8 into int32.
+
+    Aladdin gives 397 square micrometres to the 8-bit multiplier and 278 to the 32-bit adder
+    (40 nm), and the same rule of scaling. [paper notes 10.5; the row mac_area]
+    """
+    return _scaled(widths, 397 / 675, 278 / 675)
+
+
+def _scaled(widths: tuple[int, int, int], multiplier: float, adder: float) -> float:
+    """Shares of an int8 multiplier and an int32 adder, at other widths."""
     weight, activation, partial_sum = widths
-    multiply = 2 / 3 * weight * activation / (8 * 8)
-    return tables.constant("mac_energy", technology_nm) * (multiply + partial_sum / 32 / 3)
+    return multiplier * (weight * activation / (8 * 8)) + adder * (partial_sum / 32)
 
 
 def area_mm2(hardware: Hardware, tables: Tables | None = None) -> float:
@@ -185,7 +207,8 @@ def area_mm2(hardware: Hardware, tables: Tables | None = None) -> float:
     """
     tables = tables or packaged_tables()
     registers, local = _memories(hardware, tables)
-    mac_mm2 = tables.constant("mac_area", hardware.technology_nm) * MM2_PER_UM2
+    mac_um2 = tables.constant("mac_area", hardware.technology_nm)
+    mac_mm2 = mac_um2 * _relative_area(hardware.widths) * MM2_PER_UM2
     lane = registers.area_mm2 + hardware.simd_units * hardware.macs_per_simd * mac_mm2
     return hardware.pes * (local.area_mm2 + hardware.compute_lanes * lane)
 

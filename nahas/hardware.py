@@ -19,6 +19,15 @@ SCHEMA_VERSION = 1
 PRESETS = ("edge-baseline", "edgetpu-v1", "edgetpu-v2", "edgetpu-v3", "coral")
 """Names that `preset` knows; their numbers and sources are in data/hardware_presets.yaml."""
 
+BITS = {
+    "weight_bits": (4, 8, 16),
+    "activation_bits": (4, 8, 16),
+    "partial_sum_bits": (16, 24, 32),
+}
+"""Widths that words may have, by field."""
+
+BITS_PER_BYTE = 8
+
 LARGEST = 1e12
 """No parameter of a chip comes near it; integers below it are exact in every table."""
 
@@ -29,7 +38,8 @@ class Hardware:
 
     A `pes_x` by `pes_y` array of PEs; each PE has `compute_lanes` lanes that share the PE's
     local memory; each lane has a register file and `simd_units` units; each unit does a dot
-    product of `macs_per_simd` int8 pairs per cycle.
+    product of `macs_per_simd` pairs of a weight and an activation per cycle, whatever their
+    width: narrower words save bytes, energy and area, and no multiplier does two of them.
 
     Attributes:
         local_memory_mb: local memory of one PE, in 2**20 bytes.
@@ -39,6 +49,9 @@ class Hardware:
         local_memory_bytes_per_cycle: bytes that one PE's local memory moves per cycle, reads
             and writes together.
         technology_nm: node of the energy and area tables.
+        weight_bits, activation_bits: of a word in memory and at the multipliers; an output
+            leaves as an activation.
+        partial_sum_bits: of an output while its sum is incomplete.
 
     Raises:
         HardwareError: naming the field, its value and what is allowed.
@@ -55,6 +68,9 @@ class Hardware:
     macs_per_simd: int = 4
     local_memory_bytes_per_cycle: int = 128
     technology_nm: int = 22
+    weight_bits: int = 8
+    activation_bits: int = 8
+    partial_sum_bits: int = 32
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -69,12 +85,23 @@ class Hardware:
                 )
             if field.type == "int" and not isinstance(value, int):
                 raise HardwareError(f"{field.name} is {value!r}, but it must be a whole number")
+        for name, allowed in BITS.items():
+            if getattr(self, name) not in allowed:
+                raise HardwareError(
+                    f"{name} is {getattr(self, name)}, but it must be one of "
+                    f"{', '.join(map(str, allowed))}"
+                )
         for name, held in (
             ("local_memory_mb", self.local_memory_bytes),
             ("register_file_kb", self.register_file_bytes),
         ):
             if held < 1:
                 raise HardwareError(f"{name} is {getattr(self, name)!r}, which is below one byte")
+
+    @property
+    def widths(self) -> tuple[int, int, int]:
+        """Bits of a weight, an activation and a partial sum."""
+        return self.weight_bits, self.activation_bits, self.partial_sum_bits
 
     @property
     def pes(self) -> int:
@@ -88,7 +115,7 @@ class Hardware:
 
     @property
     def peak_tops(self) -> float:
-        """Peak int8 tera-operations per second; a multiply-accumulate is two operations."""
+        """Peak tera-operations per second; a multiply-accumulate is two operations."""
         return 2 * self.macs_per_cycle * self.clock_mhz * 1e-6
 
     @property
@@ -126,7 +153,7 @@ def preset(name: str) -> Hardware:
 def load_hardware(path: str | Path) -> Hardware:
     """Read an accelerator from a YAML file as `save_hardware` writes it.
 
-    The seven parameters must be there; the datapath constants have defaults.
+    The seven parameters must be there; the datapath constants and widths have defaults.
 
     Raises:
         HardwareError: naming file and key, for a file that is missing, damaged, of another

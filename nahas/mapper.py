@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 from math import ceil, prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nahas.dataflow import dataflow_of
 from nahas.energy import mac_energy_pj
 from nahas.errors import MappingError
 from nahas.layers import Layer
 from nahas.mapping import Loop, Mapping, extent_of
 from nahas.templates import Accelerator, Axis
-from nahas.vocabulary import Access, Dim, Level, Objective, Slot, Tensor
+from nahas.vocabulary import Access, Dataflow, Dim, Level, Objective, Slot, Tensor
 
 if TYPE_CHECKING:
     from nahas.kernels.bounds import Task
@@ -40,6 +41,8 @@ class MappedLayer:
         assignments: spatial assignments that the space holds.
         members: of the whole space, whether they fit or not.
         counted: members that no bound ruled out, and that were therefore counted.
+        dataflow: the one that was asked for; else that of the mapping (`dataflow_of`).
+        bypassed: by level, the tensors that could rest there and are led past.
     """
 
     layer: Layer
@@ -51,6 +54,8 @@ class MappedLayer:
     assignments: int
     members: float
     counted: int
+    dataflow: Dataflow
+    bypassed: dict[Level, tuple[Tensor, ...]]
 
     def document(self) -> dict[str, Any]:
         """The JSON form."""
@@ -64,50 +69,108 @@ class MappedLayer:
             "assignments": self.assignments,
             "members": self.members,
             "counted": self.counted,
+            "dataflow": self.dataflow.name.lower(),
+            "bypassed": {
+                level.name: [tensor.name.lower() for tensor in tensors]
+                for level, tensors in self.bypassed.items()
+            },
         }
 
 
 def map_layer(
-    layer: Layer, accelerator: Accelerator, objective: Objective = Objective.LATENCY
+    layer: Layer,
+    accelerator: Accelerator,
+    objective: Objective = Objective.LATENCY,
+    dataflow: Dataflow = Dataflow.ANY,
 ) -> MappedLayer:
     """Find the best mapping of the space of docs/templates.md, by branch and bound.
 
-    Latency ties fall to energy, those of energy and EDP to latency, then to the first member
-    in the order of enumeration.
+    Latency ties fall to energy, those of energy and EDP to latency, then to what bypasses least,
+    then to the first member in the order of enumeration. A `dataflow` restricts the space to the
+    region of its name.
 
     Raises:
         MappingError: for a layer of the vector path, or one that no member fits.
     """
     from nahas.kernels.evaluate import evaluate, extents_of
-    from nahas.kernels.general import best_of
+    from nahas.kernels.general import NOTHING, best_of
     from nahas.kernels.members import loops_of, space_size
 
     _everything_in_dram(layer).check(layer)
     fans = assignments(layer, accelerator)
-    task = task_of(layer, accelerator, objective)
+    if dataflow is Dataflow.ROW:
+        spread = fans[:, : len(Slot) // 2 - 1].prod(axis=1) > 1  # over PEs or lanes
+        fans = fans[spread[:, Dim.R] & spread[:, Dim.P]]
+    task = task_of(layer, accelerator, objective, dataflow)
     counts, orders = np.ones((len(Dim), len(Slot)), np.int64), np.zeros(2, np.int64)
-    best = best_of(task, fans, counts, orders)
+    best, keep, members = NOTHING, task.machine.keep, 0.0
+    for kept in _keeps(accelerator):
+        task = task._replace(machine=task.machine._replace(keep=kept))
+        found = best_of(task, fans, best, counts, orders)
+        if (found.first, found.second) != (best.first, best.second):
+            keep = kept
+        best = found
+        holds_positions = bool(kept[Level.REGISTER_FILE, 1:].any())
+        members += space_size(extents_of(task.layer), fans, holds_positions, int(dataflow))
     if best.counted == 0:
+        what = f"tiles of dataflow '{dataflow.name.lower()}'" if dataflow else "tiles"
         raise MappingError(
-            f"layer '{layer.name}': not even the smallest tiles fit the memories of "
+            f"layer '{layer.name}': not even the smallest {what} fit the memories of "
             f"template '{accelerator.name}'"
         )
     table = np.empty((len(Dim) * len(Slot), 3), np.int64)
     table = table[: loops_of(counts, int(orders[0]), int(orders[1]), table)]
     words = np.zeros((len(Level), len(Tensor), len(Access)), np.int64)
-    steps = evaluate(task.layer, table, task.machine.keep, accelerator.exact_multicast, words)
-    loops = tuple(Loop(Slot(int(s)), Dim(int(d)), int(count)) for s, d, count in table)
+    steps = evaluate(task.layer, table, keep, accelerator.exact_multicast, words)
+    mapping = _mapping(table, keep)
     return MappedLayer(
         layer=layer,
-        mapping=Mapping(loops, accelerator.template.keep),
+        mapping=mapping,
         cycles=int(best.cycles),
         compute_cycles=int(steps),
         energy_pj=float(best.energy_pj),
         bound_cycles=bound_cycles(layer, accelerator),
         assignments=len(fans),
-        members=space_size(extents_of(task.layer), fans, bool(task.machine.keep[-1, 1:].any())),
+        members=members,
         counted=int(best.counted),
+        dataflow=dataflow or dataflow_of(mapping, layer),
+        bypassed=_bypassed(accelerator, mapping),
     )
+
+
+def _mapping(table: npt.NDArray[np.int64], keep: npt.NDArray[np.bool_]) -> Mapping:
+    """The nest of a loop table and a table of what levels keep."""
+    loops = tuple(Loop(Slot(int(s)), Dim(int(d)), int(count)) for s, d, count in table)
+    dram, local, registers = (frozenset(t for t in Tensor if row[t]) for row in keep)
+    return Mapping(loops, (dram, local, registers))
+
+
+def _bypassed(accelerator: Accelerator, mapping: Mapping) -> dict[Level, tuple[Tensor, ...]]:
+    """By level, the tensors that the accelerator could keep there and the mapping does not."""
+    return {
+        level: tuple(sorted(memory.keeps - kept))
+        for level, memory, kept in zip(Level, accelerator.memories, mapping.keep, strict=True)
+        if memory.keeps - kept
+    }
+
+
+def _keeps(accelerator: Accelerator) -> list[npt.NDArray[np.bool_]]:
+    """What the levels may keep [levels, tensors]: all first, then with ever more led past."""
+    kept = np.array([[t in memory.keeps for t in Tensor] for memory in accelerator.memories])
+    optional = [
+        (level, tensor)
+        for level in Level
+        for tensor in Tensor
+        if tensor in accelerator.memories[level].may_bypass
+    ]
+    found = []
+    for size in range(len(optional) + 1):
+        for chosen in combinations(optional, size):
+            less = kept.copy()
+            for place in chosen:
+                less[place] = False
+            found.append(less)
+    return found
 
 
 def _everything_in_dram(layer: Layer) -> Mapping:
@@ -164,7 +227,9 @@ def _spreads(extents: npt.NDArray[np.int64], axis: Axis) -> Iterator[tuple[tuple
         yield ()
 
 
-def task_of(layer: Layer, accelerator: Accelerator, objective: Objective) -> Task:
+def task_of(
+    layer: Layer, accelerator: Accelerator, objective: Objective, dataflow: Dataflow
+) -> Task:
     """The layer and the accelerator as the kernel reads them."""
     from nahas.kernels.bounds import Axis, Task
 
@@ -176,6 +241,7 @@ def task_of(layer: Layer, accelerator: Accelerator, objective: Objective) -> Tas
         Axis(int(Dim.P), int(Dim.R), layer.p, layer.r, layer.stride_p, layer.dilation_r, rows),
         Axis(int(Dim.Q), int(Dim.S), layer.q, layer.s, layer.stride_q, layer.dilation_s, columns),
         int(objective),
+        int(dataflow),
     )
 
 

@@ -1,8 +1,8 @@
 """Latency, energy and area of networks on accelerators: the ground truth of every search.
 
-The rules of a network (docs/equations.md): layers run in sequence, batch 1, int8 with int32
-partial sums. An activation that fits stays on chip (`kernels.residency`). Weights stream from
-DRAM in every inference, and the first weights of each layer come in while the layer before
+The rules of a network (docs/equations.md): layers run in sequence, batch 1, in words of the
+accelerator's widths. An activation that fits stays on chip (`kernels.residency`). Weights stream
+from DRAM in every inference, and the first weights of each layer come in while the layer before
 runs; only the first layer's first tiles and the last layer's last tile are waited for.
 """
 
@@ -20,7 +20,7 @@ from nahas.cost import DesignCosts
 from nahas.edge_mapping import edge_mapping
 from nahas.energy import Tables, access_energies, area_mm2
 from nahas.errors import UsageError
-from nahas.hardware import Hardware
+from nahas.hardware import BITS_PER_BYTE, Hardware
 from nahas.kernels.records import CostRow, CountsRow, HardwareRow, MappingRow, ResidencyRow
 from nahas.kernels.residency import settle_designs
 from nahas.kernels.solve import solve_pairs
@@ -157,7 +157,7 @@ class Outcome:
 def hardware_rows(
     hardware: Sequence[Hardware], tables: Tables | None = None
 ) -> NDArray[np.float64]:
-    """Accelerators as the kernels read them: [H, 18], records.HARDWARE.
+    """Accelerators as the kernels read them: [H, 21], records.HARDWARE.
 
     Raises:
         EnergyError: when a memory or the node is outside the tables.
@@ -192,6 +192,9 @@ def _row_from(hardware: Hardware, tables: Tables | None) -> HardwareRow:
         dram_read_pj_per_byte=energies.dram_read_pj_per_byte,
         dram_write_pj_per_byte=energies.dram_write_pj_per_byte,
         leakage_pj_per_cycle=_leakage_pj_per_cycle(energies.leakage_mw, hardware),
+        weight_bytes=hardware.weight_bits / BITS_PER_BYTE,
+        activation_bytes=hardware.activation_bits / BITS_PER_BYTE,
+        partial_sum_bytes=hardware.partial_sum_bits / BITS_PER_BYTE,
     )
 
 
@@ -220,7 +223,7 @@ def solve_designs(
     objective: Objective,
     twins: NDArray[np.int64] | None = None,
 ) -> Outcome:
-    """B designs, `tables[i]` on the accelerator `points[i]` [B, 18]: layers in sequence.
+    """B designs, `tables[i]` on the accelerator `points[i]` [B, 21]: layers in sequence.
 
     `twins` [N] may number the layers of all designs, equal layers on equal accelerators alike:
     then each is mapped once.
@@ -285,7 +288,7 @@ def sequence(outcome: Outcome, points: NDArray[np.float64]) -> None:
 
     Args:
         outcome: costs of layers alone; changed.
-        points: [N, 18] the accelerator of each layer, records.HARDWARE.
+        points: [N, 21] the accelerator of each layer, records.HARDWARE.
     """
     starts, ends = outcome.starts[:-1], outcome.starts[1:] - 1
     of = outcome.column

@@ -68,12 +68,14 @@ class Memory:
 
     Attributes:
         keeps: the tensors it stores.
+        may_bypass: those of them that a mapping may lead past it.
         capacity_bytes: shared by all its tensors; infinite where unlimited.
         tensor_bytes: what one tensor alone may take, for those that have their own banks.
         bytes_per_cycle: reads and writes together.
     """
 
     keeps: frozenset[Tensor] = ALL
+    may_bypass: frozenset[Tensor] = frozenset()
     capacity_bytes: float = inf
     tensor_bytes: Mapping[Tensor, float] = field(default_factory=dict)
     bytes_per_cycle: float = inf
@@ -135,6 +137,13 @@ class Accelerator:
                 )
         if self.memories[Level.DRAM].keeps != ALL:
             raise HardwareError("memories.DRAM.keeps must name every tensor, but it does not")
+        for level, memory in zip(Level, self.memories, strict=True):
+            kept = memory.keeps if level is not Level.DRAM else frozenset()
+            for tensor in sorted(memory.may_bypass - kept):
+                raise HardwareError(
+                    f"memories.{level.name}.may_bypass holds {tensor.name.lower()}, but only what "
+                    "a level below DRAM keeps may bypass it"
+                )
         if self.partial_sum_bits < self.activation_bits:
             raise HardwareError(
                 f"partial_sum_bits is {self.partial_sum_bits}, but it must be at least "
@@ -215,7 +224,7 @@ _TOP = (
     *BITS, "memories", "axes",
 )  # fmt: skip
 _MEMORY = (
-    "keeps", "capacity_bytes", "tensor_bytes", "bytes_per_cycle",
+    "keeps", "may_bypass", "capacity_bytes", "tensor_bytes", "bytes_per_cycle",
     "read_pj_per_byte", "write_pj_per_byte",
 )  # fmt: skip
 _SPATIAL = (Slot.PE_ARRAY, Slot.LANE_ARRAY, Slot.DATAPATH)
@@ -288,6 +297,8 @@ def _memory(memories: _Part, level: str) -> Memory:
     }
     if "keeps" in part.value:
         values["keeps"] = frozenset(part.names("keeps", _TENSORS))
+    if "may_bypass" in part.value:
+        values["may_bypass"] = frozenset(part.names("may_bypass", _TENSORS))
     if "tensor_bytes" in part.value:
         own = _Part(f"{where}.tensor_bytes", part.value["tensor_bytes"], tuple(_TENSORS))
         values["tensor_bytes"] = {_TENSORS[name]: own.number(name) for name in own.value}

@@ -95,6 +95,19 @@ class Slot(IntEnum):
     DATAPATH = 5
 
 
+class Dataflow(IntEnum):
+    """What stays in place while a nest's innermost loops advance; see `nahas.dataflow`.
+
+    ANY is no dataflow of its own: as a wish, whichever is best; as an answer, none of the others.
+    """
+
+    ANY = 0
+    WEIGHT = 1
+    OUTPUT = 2
+    INPUT = 3
+    ROW = 4
+
+
 class DramOrder(IntEnum):
     """Which tensor the innermost loops of DRAM leave in place, and along what inputs slide.
 

@@ -260,3 +260,23 @@ def test_areas_of_the_space_lie_on_both_sides_of_the_baseline():
 def test_a_multiplier_scales_with_both_widths_and_an_adder_with_the_sums(widths, share):
     int8 = packaged_tables().constant("mac_energy", 45)
     assert mac_energy_pj(45, widths) == pytest.approx(share * int8)
+
+
+@pytest.mark.parametrize(("widths", "share"), [((4, 4, 16), 1 / 3), ((16, 8, 24), 19 / 12)])
+def test_an_accelerator_takes_the_energies_of_its_widths(widths, share):
+    weight, activation, partial_sum = widths
+    narrow = replace(
+        BASELINE, weight_bits=weight, activation_bits=activation, partial_sum_bits=partial_sum
+    )
+    energies, int8 = access_energies(narrow), access_energies(BASELINE)
+    assert energies.mac_pj == mac_energy_pj(22, widths) == pytest.approx(share * int8.mac_pj)
+    assert energies.vector_op_pj == mac_energy_pj(22, (activation, activation, partial_sum))
+    assert energies.leakage_mw == int8.leakage_mw
+
+
+def test_narrow_multipliers_are_smaller_by_aladdins_rule():
+    narrow = replace(BASELINE, weight_bits=4, activation_bits=4, partial_sum_bits=16)
+    saved = 1 - (397 / 4 + 278 / 2) / 675
+    macs = BASELINE.pes * BASELINE.compute_lanes * BASELINE.simd_units * BASELINE.macs_per_simd
+    mm2 = macs * packaged_tables().constant("mac_area", 22) * 1e-6
+    assert area_mm2(BASELINE) - area_mm2(narrow) == pytest.approx(saved * mm2)

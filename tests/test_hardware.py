@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nahas.datafiles import packaged, read_mapping
 from nahas.errors import HardwareError
 from nahas.hardware import (
+    BITS,
     PRESETS,
     Hardware,
     hardware_from,
@@ -36,6 +37,21 @@ def test_a_number_that_no_chip_has_is_refused_by_name(name, value):
 def test_a_count_must_be_whole(name):
     with pytest.raises(HardwareError, match=f"^{name} is 2.5, but it must be a whole number$"):
         replace(BASELINE, **{name: 2.5})
+
+
+@pytest.mark.parametrize(("name", "allowed"), BITS.items())
+def test_a_width_that_the_template_lacks_is_refused(name, allowed):
+    message = f"^{name} is 12, but it must be one of {', '.join(map(str, allowed))}$"
+    with pytest.raises(HardwareError, match=message):
+        replace(BASELINE, **{name: 12})
+
+
+def test_words_are_int8_with_int32_sums_unless_a_file_says_otherwise(tmp_path):
+    assert BASELINE.widths == (8, 8, 32)
+    path = tmp_path / "int4.yaml"
+    save_hardware(BASELINE, path)
+    path.write_text(path.read_text().replace("weight_bits: 8", "weight_bits: 4"))
+    assert load_hardware(path).widths == (4, 8, 32)
 
 
 @pytest.mark.parametrize("name", ["local_memory_mb", "register_file_kb"])
@@ -78,7 +94,7 @@ def test_the_preset_file_has_every_name_every_field_and_a_source_for_each_number
     assert content.pop("schema_version") == 1
     assert tuple(content) == PRESETS
     for entries in content.values():
-        assert list(entries) == [field.name for field in fields(Hardware)]
+        assert list(entries) == [field.name for field in fields(Hardware) if field.name not in BITS]
         assert all(len(entry["source"]) > 20 for entry in entries.values())
 
 
@@ -110,7 +126,8 @@ counts = st.integers(1, 1000)
 @given(
     st.builds(
         Hardware,
-        **{f.name: counts if f.type == "int" else positive for f in fields(Hardware)},
+        **{f.name: counts if f.type == "int" else positive for f in fields(Hardware)}
+        | {name: st.sampled_from(allowed) for name, allowed in BITS.items()},
     )
 )
 def test_what_is_saved_is_what_is_loaded(tmp_path_factory, hardware):

@@ -79,6 +79,8 @@ def put(content, path, value):
             ["psums"],
             "holds 'psums', but it may hold weights",
         ),
+        (["memories", "DRAM", "may_bypass"], ["weights"], "DRAM.may_bypass holds weights, but"),
+        (["memories", "LOCAL_MEMORY", "may_bypass"], ["sums"], "may_bypass holds 'sums', but it"),
         (["memories", "REGISTER_FILE", "capacity_bytes"], 0, "capacity_bytes is 0, but"),
         (["axes"], 3, "axes is 3, but it must be a list"),
         (["axes", 0, "slot"], "DRAM", "slot is 'DRAM', but it must be one of PE_ARRAY"),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     examples=(
         "nahas map k=64 c=64 p=56 q=56 r=3 s=3 --template eyeriss",
         "nahas map g=96 p=56 q=56 r=3 s=3 stride_p=2 stride_q=2 --template nvdla --json",
+        "nahas map k=64 c=64 p=56 q=56 r=3 s=3 --dataflow row",
         "nahas map k=1000 c=1280 --template my_template.yaml --objective energy",
         "nahas map k=64 c=64 p=56 q=56 r=3 s=3 --export accelforge:conv",
     ),
@@ -38,6 +39,13 @@ if TYPE_CHECKING:
     help="eyeriss, systolic, nvdla, or the path of a YAML file.",
 )
 @objective_option
+@click.option(
+    "--dataflow",
+    type=click.Choice(["any", "weight", "output", "input", "row"]),
+    default="any",
+    show_default=True,
+    help="What stays in place: only mappings that keep this tensor, or rows of the window.",
+)
 @export_option
 def map_command(
     out: Output,
@@ -45,6 +53,7 @@ def map_command(
     dims: tuple[str, ...],
     template: str,
     objective: str,
+    dataflow: str,
     export: str | None,
 ) -> None:
     """Find the best mapping of a layer on an accelerator template.
@@ -57,11 +66,11 @@ def map_command(
     from nahas.mapper import map_layer
     from nahas.mapping import evaluate
     from nahas.templates import accelerator_from
-    from nahas.vocabulary import Access, Level, Objective, Tensor
+    from nahas.vocabulary import Access, Dataflow, Level, Objective, Tensor
 
     layer, accelerator = _layer(dims), accelerator_from(template)
     announce_compilation(out)
-    found = map_layer(layer, accelerator, Objective[objective.upper()])
+    found = map_layer(layer, accelerator, Objective[objective.upper()], Dataflow[dataflow.upper()])
     if export:
         point = MappedPoint(accelerator=accelerator, layer=layer, mapping=found.mapping)
         write_export(out, [point], export)
@@ -70,7 +79,7 @@ def map_command(
         (level.name, tensor.name.lower(), *(counts.of(level, tensor, access) for access in Access))
         for level in Level
         for tensor in Tensor
-        if tensor in accelerator.memories[level].keeps
+        if tensor in found.mapping.keep[level]
     ]
     words = [
         dict(zip(("level", "tensor", "reads", "fills", "updates"), row, strict=True))
@@ -108,10 +117,18 @@ def _layer(dims: tuple[str, ...]) -> Layer:
     return Layer(name=" ".join(dims), **values)
 
 
+def _bypasses(found: MappedLayer) -> str:
+    return "".join(
+        f"; {' and '.join(tensor.name.lower() for tensor in tensors)} bypass {level.name}"
+        for level, tensors in found.bypassed.items()
+    )
+
+
 def _summary(found: MappedLayer) -> str:
     return (
         f"{found.cycles:,} cycles ({found.compute_cycles:,} of computing; no mapping takes fewer "
         f"than {found.bound_cycles:,.0f}), {found.energy_pj:,.0f} pJ; optimal in its space: "
         f"{found.counted:,} of {found.members:.3g} members counted (of {found.assignments:,} "
-        "spatial assignments), the rest repeated, too large or ruled out by bounds"
+        "spatial assignments), the rest repeated, too large or ruled out by bounds. "
+        f"Dataflow: {found.dataflow.name.lower()}{_bypasses(found)}"
     )

@@ -66,6 +66,7 @@ class Task(NamedTuple):
         sizes: [tensors] words; of inputs those that a real point uses.
         rows, columns: both axes of an input channel.
         objective: `vocabulary.Objective`.
+        dataflow: `vocabulary.Dataflow`; ANY is the whole space.
     """
 
     layer: LayerRow
@@ -74,6 +75,7 @@ class Task(NamedTuple):
     rows: Axis
     columns: Axis
     objective: int
+    dataflow: int
 
 
 class Cost(NamedTuple):

@@ -11,14 +11,7 @@ from numpy import ceil
 from nahas.kernels._jit import kernel
 from nahas.kernels.nest import constant
 from nahas.kernels.records import CostRow, CountsRow, HardwareRow, LayerRow, ResidencyRow
-from nahas.kernels.tilings import (
-    PARTIAL_SUM_BYTES,
-    Placement,
-    Split,
-    extent,
-    is_partial,
-    local_tile_bytes,
-)
+from nahas.kernels.tilings import Placement, Split, extent, local_tile_words
 from nahas.vocabulary import Bound, DramOrder
 
 WEIGHTS_STAY_P, WEIGHTS_STAY_Q, OUTPUTS_STAY, INPUTS_STAY_P, INPUTS_STAY_Q = (
@@ -134,45 +127,45 @@ def count(layer: LayerRow, at: Placement, order: int) -> CountsRow:
 
 @kernel(inline=True)
 def register_file_energy(counts: CountsRow, hw: HardwareRow) -> float:
-    """PJ of all register files. Weights are bytes, partial sums four."""
-    partial_reads = PARTIAL_SUM_BYTES * counts.register_output_reads
-    partial_writes = PARTIAL_SUM_BYTES * (
+    """PJ of all register files, which hold weights and partial sums."""
+    reads = hw.weight_bytes * counts.macs + hw.partial_sum_bytes * counts.register_output_reads
+    writes = hw.weight_bytes * counts.register_weight_fills + hw.partial_sum_bytes * (
         counts.register_output_updates + counts.register_output_fills
     )
-    return hw.register_file_read_pj_per_byte * (counts.macs + partial_reads) + (
-        hw.register_file_write_pj_per_byte * (counts.register_weight_fills + partial_writes)
-    )
+    return hw.register_file_read_pj_per_byte * reads + hw.register_file_write_pj_per_byte * writes
 
 
 @kernel(inline=True)
-def local_traffic(counts: CountsRow) -> tuple[float, float]:
+def local_traffic(counts: CountsRow, hw: HardwareRow, stay: ResidencyRow) -> tuple[float, float]:
     """Bytes read from and written to all local memories.
 
-    An output's last visit leaves a byte; every earlier one leaves a partial sum.
+    An output's last visit leaves an activation; every earlier one leaves a partial sum. An
+    activation that stays on chip is read where it rests, and written there.
     """
-    outputs = counts.dram_output_updates - counts.dram_output_reads
-    partial = PARTIAL_SUM_BYTES * counts.local_output_reads
-    fills = counts.local_weight_fills + counts.local_input_fills
-    refills = PARTIAL_SUM_BYTES * counts.local_output_fills
-    reads = counts.local_weight_reads + counts.local_input_reads + partial
-    return reads, fills + refills + partial + outputs
+    finished = counts.dram_output_updates - counts.dram_output_reads
+    read = counts.local_input_reads + counts.dram_input_reads * stay.input_on_chip
+    written = counts.local_input_fills + finished + finished * stay.output_on_chip
+    spilt, weight, activation = hw.partial_sum_bytes, hw.weight_bytes, hw.activation_bytes
+    reads = weight * counts.local_weight_reads + spilt * counts.local_output_reads
+    writes = spilt * (counts.local_output_fills + counts.local_output_reads)
+    writes += weight * counts.local_weight_fills
+    return reads + activation * read, writes + activation * written
 
 
 @kernel(inline=True)
 def cost(counts: CountsRow, hw: HardwareRow, stay: ResidencyRow) -> CostRow:
     """Cycles and energy of counted traffic; the tile sizes are left 0.
 
-    Partial sums that local memory cannot keep cross the I/O interface, four bytes each way,
-    wherever the finished output goes. An activation that stays on chip moves between local
+    Partial sums that local memory cannot keep cross the I/O interface both ways, wherever the
+    finished output goes. An activation that stays on chip moves between local
     memories: a read or write there in place of one of DRAM, and nothing over the interface.
     """
-    reads, writes = local_traffic(counts)
+    reads, writes = local_traffic(counts, hw, stay)
+    partial = hw.partial_sum_bytes * counts.dram_output_reads
+    weights = hw.weight_bytes * counts.dram_weight_reads
+    inputs = hw.activation_bytes * (1.0 - stay.input_on_chip) * counts.dram_input_reads
     finished = counts.dram_output_updates - counts.dram_output_reads
-    partial = PARTIAL_SUM_BYTES * counts.dram_output_reads
-    weights, inputs = counts.dram_weight_reads, counts.dram_input_reads * (1.0 - stay.input_on_chip)
-    outputs = partial + finished * (1.0 - stay.output_on_chip)
-    reads += counts.dram_input_reads * stay.input_on_chip
-    writes += finished * stay.output_on_chip
+    outputs = partial + hw.activation_bytes * (1.0 - stay.output_on_chip) * finished
     local_cycles = ceil((reads + writes) / (counts.pes * hw.local_memory_bytes_per_cycle))
     io_cycles = ceil((weights + inputs + partial + outputs) / hw.io_bytes_per_cycle)
     cycles = max(counts.compute_cycles, max(local_cycles, io_cycles))
@@ -211,20 +204,20 @@ def first_weights(layer: LayerRow, at: Placement) -> float:
 
 @kernel(inline=True)
 def first_and_last_tile(
-    layer: LayerRow, at: Placement, stay: ResidencyRow
+    layer: LayerRow, hw: HardwareRow, at: Placement, stay: ResidencyRow
 ) -> tuple[float, float, float]:
     """Bytes over I/O before the first cycle (weights, inputs) and after the last (outputs).
 
-    Partial sums that waited in local memory leave as single bytes.
+    Partial sums that waited in local memory leave as activations.
     """
-    _, inputs, outputs = local_tile_bytes(layer, at)
-    if is_partial(at):
-        outputs /= PARTIAL_SUM_BYTES
+    _, inputs, outputs = local_tile_words(layer, at)
     channel_pes = at.g.pes * at.k.pes
     pixel_pes = at.p.pes * at.q.pes
     every_output = float(layer.g) * layer.k * layer.p * layer.q
     return (
-        first_weights(layer, at),
-        inputs * at.g.pes * pixel_pes * (1.0 - stay.input_on_chip),
-        min(outputs * channel_pes * pixel_pes, every_output) * (1.0 - stay.output_on_chip),
+        hw.weight_bytes * first_weights(layer, at),
+        hw.activation_bytes * inputs * at.g.pes * pixel_pes * (1.0 - stay.input_on_chip),
+        hw.activation_bytes
+        * min(outputs * channel_pes * pixel_pes, every_output)
+        * (1.0 - stay.output_on_chip),
     )

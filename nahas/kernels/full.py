@@ -40,7 +40,6 @@ from nahas.kernels.parts import (
 from nahas.kernels.records import HardwareRow, LayerRow
 from nahas.kernels.search import DRAM_ORDERS, is_repeated, rank
 from nahas.kernels.tilings import (
-    PARTIAL_SUM_BYTES,
     Axes,
     Blocks,
     C,
@@ -51,7 +50,7 @@ from nahas.kernels.tilings import (
     Q,
     Split,
     fits,
-    local_tile_bytes,
+    local_tile_words,
     next_count,
 )
 
@@ -259,9 +258,10 @@ def fits_whole(pair: Pair, part: Part) -> bool:
     p, _ = exact(float(layer.p), 1.0, 1.0, part, P)
     q, _ = exact(float(layer.q), 1.0, 1.0, part, Q)
     at = Placement(g, k, c, p, q, blocks, 1.0, 1.0, True, True)
-    weights, inputs, outputs = local_tile_bytes(layer, at)
+    weights, inputs, outputs = local_tile_words(layer, at)
+    held = weights * pair.hw.weight_bytes + inputs * pair.hw.activation_bytes
     room = pair.hw.local_memory_bytes - pair.stay.reserved_bytes
-    return bool(weights + inputs + PARTIAL_SUM_BYTES * outputs <= room)
+    return bool(held + outputs * pair.hw.partial_sum_bytes <= room)
 
 
 @kernel(inline=True)

@@ -44,7 +44,10 @@ from nahas.kernels.members import (
     ceil_div,
     fewer,
     fits,
+    has_rows_of,
+    is_order_of,
     is_repeated,
+    is_spread,
     loops_of,
     next_split,
     split,
@@ -95,6 +98,10 @@ def cannot_win(bound: Cost, best: Best, objective: int) -> bool:
     """
     first, second = rank(bound, objective)
     return bool(first > best.first or (first == best.first and second >= best.second))
+
+
+NOTHING = Best(np.inf, np.inf, np.inf, np.inf, 0)
+"""Worse than every member."""
 
 
 class Work(NamedTuple):
@@ -164,7 +171,7 @@ def every_local_order(task: Task, work: Work, dram_order: int, best: Best) -> Be
     """Try every order of local memory's loops for the counts at hand."""
     fan = work.counts[:, 1::2].T.copy()
     for local_order in range(len(ORDERS)):
-        if is_repeated(work.counts[:, 2], local_order):
+        if not is_order_of(work.counts[:, 2], local_order, task.dataflow):
             continue
         orders = (dram_order, local_order)
         set_least(task, work, orders)
@@ -222,7 +229,9 @@ def every_window(task: Task, work: Work, tiles: IntArray, dram_order: int, best:
             continue
         set_counts(extents, work, tiles, R, rows if window == 2 else 1)
         set_counts(extents, work, tiles, S, columns if window >= 1 else 1)
-        best = every_held(task, work, tiles, dram_order, best)
+        spread = is_spread(work.counts[R]), is_spread(work.counts[P])
+        if has_rows_of(task.dataflow, *spread):
+            best = every_held(task, work, tiles, dram_order, best)
     return best
 
 
@@ -285,14 +294,15 @@ def every_cut(task: Task, work: Work, best: Best) -> Best:
 
 
 @kernel()
-def best_of(task: Task, fans: IntArray, best_counts: IntArray, best_orders: IntArray) -> Best:
-    """The best member of the space; of equal ones the first.
+def best_of(
+    task: Task, fans: IntArray, best: Best, best_counts: IntArray, best_orders: IntArray
+) -> Best:
+    """The best member of the space and `best`, which comes first; of equal ones the first.
 
     `fans` [assignments, 3, dims] bound the instances of each dim at the PE array, the lane
-    array and the datapath. `best_counts` [dims, slots] and `best_orders` [2] are written.
-    `counted` of the result is 0 where nothing fits.
+    array and the datapath. `best_counts` [dims, slots] and `best_orders` [2] are written when
+    a member is better.
     """
-    best = Best(np.inf, np.inf, np.inf, np.inf, 0)
     for i in range(len(fans)):
         work = Work(
             fans[i],

@@ -14,7 +14,7 @@ from nahas.kernels._jit import kernel
 from nahas.kernels.evaluate import extents_of
 from nahas.kernels.nest import DIMS, IntArray, constant
 from nahas.kernels.records import LayerRow
-from nahas.vocabulary import Dim, Level, Slot, Tensor
+from nahas.vocabulary import Dataflow, Dim, Level, Slot, Tensor
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -37,6 +37,10 @@ ORDERS = np.array(
 weights and inputs again with P inside Q, so that inputs slide along P. At DRAM only the first
 three differ, because Q, R and S are whole there."""
 DRAM_ORDERS = 3
+
+ANY, WEIGHT, OUTPUT, INPUT, ROW = (constant(dataflow) for dataflow in Dataflow)
+STAYS = (WEIGHT, OUTPUT, INPUT, WEIGHT, INPUT)
+"""The dataflow of each order."""
 
 
 class Machine(NamedTuple):
@@ -185,35 +189,82 @@ def is_repeated(trips: IntArray, order: int) -> bool:
 
 
 @kernel()
-def choices(extent: int, fan: IntArray, dim: int, most_held: int) -> float:
-    """Members of one dim: pairs of DRAM tiles and blocks held; at most `most_held` blocks."""
+def is_order_of(trips: IntArray, order: int, dataflow: int) -> bool:
+    """Whether an order belongs to a dataflow, and no earlier one of it has the same loops.
+
+    `trips` [dims] are those of local memory.
+    """
+    if dataflow in (ANY, ROW):
+        return not is_repeated(trips, order)
+    return bool(STAYS[order] == dataflow and (order < 3 or (trips[P] > 1 and trips[Q] > 1)))
+
+
+@kernel()
+def is_spread(counts: IntArray) -> bool:
+    """Whether the loop counts [slots] of a dim spread it over PEs or lanes."""
+    return bool(counts[1] * counts[3] > 1)
+
+
+@kernel()
+def has_rows_of(dataflow: int, window_spread: bool, rows_spread: bool) -> bool:
+    """Whether a member that spreads R and P like this may have the dataflow.
+
+    Row-stationary members spread both, and are of no other dataflow.
+    """
+    return bool(dataflow == ANY or (window_spread and rows_spread) == (dataflow == ROW))
+
+
+@kernel()
+def choices(extent: int, fan: IntArray, dim: int, most_held: int) -> tuple[float, float]:
+    """Members of one dim: pairs of DRAM tiles and blocks held; and those not spread over arrays.
+
+    At most `most_held` blocks are held.
+    """
     blocks = ceil_div(extent, fan[2])
     tiles = extent if dim == N else 1
-    found, counts = 0.0, np.empty(SLOTS, np.int64)
+    found, narrow, counts = 0.0, 0.0, np.empty(SLOTS, np.int64)
     while tiles <= blocks:
         work = work_of(extent, fan, tiles)
         held = min(work, most_held)
         while held > 0:
-            found += split(extent, fan, tiles, held, counts)
+            if split(extent, fan, tiles, held, counts):
+                found += 1.0
+                narrow += not is_spread(counts)
             held = fewer(work, held)
         tiles = blocks + 1 if dim == N or dim >= Q else next_split(blocks, tiles)
-    return found
+    return found, narrow
 
 
 @kernel()
-def space_size(extents: IntArray, fans: IntArray, keeps_positions: bool) -> float:
-    """Members of the whole space, whether they fit or not, with every order of both levels.
+def space_size(extents: IntArray, fans: IntArray, keeps_positions: bool, dataflow: int) -> float:
+    """Members of a dataflow, whether they fit or not, with every order of both levels.
 
     `keeps_positions` says whether the register file holds parts along Q.
     """
+    orders = 0
+    for order in range(len(ORDERS)):
+        orders += dataflow in (ANY, ROW) or STAYS[order] == dataflow
     total = 0.0
     for i in range(len(fans)):
-        members = float(DRAM_ORDERS * len(ORDERS))
-        for dim in (N, G, K, C, P, Q):
+        members = float(DRAM_ORDERS * orders)
+        for dim in (N, G, K, C, Q):
             many = dim in (K, C) or (dim == Q and keeps_positions)
-            members *= choices(extents[dim], fans[i, :, dim], dim, extents[dim] if many else 1)
-        windows = 1.0
-        for dim in (R, S):
-            windows += work_of(extents[dim], fans[i, :, dim], 1) > 1
-        total += members * windows
+            members *= choices(extents[dim], fans[i, :, dim], dim, extents[dim] if many else 1)[0]
+        total += members * windows_and_rows(extents, fans[i], dataflow)
     return total
+
+
+@kernel()
+def windows_and_rows(extents: IntArray, fan: IntArray, dataflow: int) -> float:
+    """Pairs of a part of the window that is held and a cut of P that a dataflow may have."""
+    rows, columns = work_of(extents[R], fan[:, R], 1), work_of(extents[S], fan[:, S], 1)
+    every, narrow = choices(extents[P], fan[:, P], P, 1)
+    counts, pairs = np.empty(SLOTS, np.int64), 0.0
+    for window in range(3):
+        if (window == 1 and columns == 1) or (window == 2 and rows == 1):
+            continue
+        split(extents[R], fan[:, R], 1, rows if window == 2 else 1, counts)
+        for rows_spread in (False, True):
+            if has_rows_of(dataflow, is_spread(counts), rows_spread):
+                pairs += every - narrow if rows_spread else narrow
+    return pairs

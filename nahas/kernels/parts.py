@@ -16,7 +16,7 @@ from nahas.kernels._jit import kernel
 from nahas.kernels.edge import INPUTS_STAY_P, OUTPUTS_STAY, WEIGHTS_STAY_P, cost
 from nahas.kernels.records import CountsRow, HardwareRow, LayerRow, ResidencyRow
 from nahas.kernels.search import rank
-from nahas.kernels.tilings import PARTIAL_SUM_BYTES, Axes, Blocks, C, G, K, P, Q, Split, split
+from nahas.kernels.tilings import Axes, Blocks, C, G, K, P, Q, Split, split
 
 FloatArray = NDArray[np.float64]
 
@@ -195,16 +195,16 @@ def is_better(first: float, second: float, best: FloatArray) -> bool:
 def held_weights(pair: Pair, blocks: Blocks) -> float:
     """Blocks of weights that a register file holds at most, beside one block of sums."""
     simd = blocks.simd_g * blocks.simd_k
-    room = pair.hw.register_file_bytes - simd * PARTIAL_SUM_BYTES
-    return room // (simd * blocks.dot)
+    room = pair.hw.register_file_bytes - simd * pair.hw.partial_sum_bytes
+    return room // (simd * blocks.dot * pair.hw.weight_bytes)
 
 
 @kernel(inline=True)
 def held_positions(pair: Pair, blocks: Blocks) -> float:
     """Positions of which a register file holds sums at most, beside two blocks of weights."""
     simd = blocks.simd_g * blocks.simd_k
-    room = pair.hw.register_file_bytes - 2.0 * simd * blocks.dot
-    return room // (simd * PARTIAL_SUM_BYTES)
+    room = pair.hw.register_file_bytes - 2.0 * (simd * blocks.dot * pair.hw.weight_bytes)
+    return room // (simd * pair.hw.partial_sum_bytes)
 
 
 @kernel(inline=True)

@@ -30,7 +30,11 @@ LAYER = np.dtype([(name, np.int64) for name in LayerRow._fields])
 
 
 class HardwareRow(NamedTuple):
-    """One accelerator as the mapper sees it. All float64, so that divisions need no casts."""
+    """One accelerator as the mapper sees it. All float64, so that divisions need no casts.
+
+    The last three are bytes of a word: of a weight, of an activation, and of an output while
+    its sum is incomplete. int4 takes half a byte.
+    """
 
     pes_x: float
     pes_y: float
@@ -50,6 +54,9 @@ class HardwareRow(NamedTuple):
     dram_read_pj_per_byte: float
     dram_write_pj_per_byte: float
     leakage_pj_per_cycle: float
+    weight_bytes: float
+    activation_bytes: float
+    partial_sum_bytes: float
 
 
 HARDWARE = np.dtype([(name, np.float64) for name in HardwareRow._fields])

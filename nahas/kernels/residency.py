@@ -17,7 +17,7 @@ TILE_SHARE = 0.5
 
 
 @kernel()
-def reside(output_words: Array, last_use: Array, capacity_bytes: float, reserved: Array) -> None:
+def reside(output_words: Array, last_use: Array, capacity_words: float, reserved: Array) -> None:
     """Decide in execution order which outputs stay; an early one has the place first.
 
     An output stays when, in every layer from the one that makes it to the last that reads it,
@@ -26,13 +26,13 @@ def reside(output_words: Array, last_use: Array, capacity_bytes: float, reserved
     cross the I/O interface.
 
     Args:
-        output_words: [L] int64, bytes of every layer's output.
+        output_words: [L] int64, words of every layer's output.
         last_use: [L] int64, the last layer that reads it; the layer itself where none does.
-        capacity_bytes: of all local memories together.
+        capacity_words: of all local memories together.
         reserved: [2, L] float64, written: whether the output of the layer stays (1.0), and the
-            bytes that are held while the layer runs.
+            words that are held while the layer runs.
     """
-    room = capacity_bytes * (1.0 - TILE_SHARE)
+    room = capacity_words * (1.0 - TILE_SHARE)
     stays, held = reserved[0], reserved[1]
     held[:] = 0.0
     for i in range(output_words.size):
@@ -50,7 +50,12 @@ def reside(output_words: Array, last_use: Array, capacity_bytes: float, reserved
 
 @kernel()
 def stays_of(
-    operands: Array, sizes: Array, reserved: Array, pes: float, out: Array, dram_words: Array
+    operands: Array,
+    sizes: Array,
+    reserved: Array,
+    words_per_byte: float,
+    out: Array,
+    dram_words: Array,
 ) -> None:
     """What each layer finds on chip.
 
@@ -58,7 +63,7 @@ def stays_of(
         operands: [L, 2] int64, the layers it reads: -1 is the network's input, -2 none.
         sizes: [L, 2] int64, words of each operand.
         reserved: as `reside` wrote it.
-        pes: PEs of the accelerator.
+        words_per_byte: words that take a byte in each PE, among which they are spread.
         out: [L, 3] float64, written: records.RESIDENCY of each layer.
         dram_words: [L] float64, written: words of all operands that come from DRAM.
     """
@@ -73,7 +78,7 @@ def stays_of(
             out[i, 0] = 0.0
             dram_words[i] += sizes[i, j]
         out[i, 1] = stays[i]
-        out[i, 2] = np.ceil(held[i] / pes)
+        out[i, 2] = np.ceil(held[i] / words_per_byte)
 
 
 @kernel()
@@ -87,7 +92,7 @@ def settle_designs(
         starts: [B + 1] int64, where each design's layers start.
         layers: operands [N, 2], sizes [N, 2], output words [N] and last use [N] of all
             layers; indices of layers count within their design.
-        points: [B, 18] float64, records.HARDWARE.
+        points: [B, 21] float64, records.HARDWARE.
         reserved: [2, N] float64, scratch.
         stays: [N, 3] float64, written.
         dram_words: [N] float64, written.
@@ -95,8 +100,8 @@ def settle_designs(
     operands, sizes, output_words, last_use = layers
     for i in range(points.shape[0]):
         hw = hardware_row(points[i])
-        pes = hw.pes_x * hw.pes_y
+        words_per_byte = hw.pes_x * hw.pes_y / hw.activation_bytes
         a, b = starts[i], starts[i + 1]
         held = reserved[:, a:b]
-        reside(output_words[a:b], last_use[a:b], pes * hw.local_memory_bytes, held)
-        stays_of(operands[a:b], sizes[a:b], held, pes, stays[a:b], dram_words[a:b])
+        reside(output_words[a:b], last_use[a:b], words_per_byte * hw.local_memory_bytes, held)
+        stays_of(operands[a:b], sizes[a:b], held, words_per_byte, stays[a:b], dram_words[a:b])

@@ -34,7 +34,6 @@ from nahas.kernels.records import (
     ResidencyRow,
 )
 from nahas.kernels.tilings import (
-    PARTIAL_SUM_BYTES,
     Axes,
     Blocks,
     C,
@@ -50,6 +49,7 @@ from nahas.kernels.tilings import (
     fits,
     is_partial,
     local_tile_bytes,
+    local_tile_words,
     next_count,
     place,
     whole,
@@ -325,7 +325,7 @@ def explore(
             best = better(best, row, axes, wish, WEIGHTS_STAY_P, objective)
             if not is_partial(at):
                 break
-        tiles = local_tile_bytes(layer, at)
+        tiles = local_tile_bytes(layer, hw, at)
     if best.costed > seen:
         return best
     return tiled(layer, hw, stay, best, objective, axes, tiles)
@@ -350,8 +350,9 @@ def ideal(layer: LayerRow, hw: HardwareRow, blocks: Blocks, axes: Axes) -> Place
 @kernel(inline=True)
 def is_attained(layer: LayerRow, hw: HardwareRow, at: Placement) -> bool:
     """Whether the register file really holds what `ideal` says, so that it is a candidate."""
-    weight = at.blocks.simd_g * at.blocks.simd_k * at.blocks.dot
-    room = hw.register_file_bytes - at.blocks.simd_g * at.blocks.simd_k * PARTIAL_SUM_BYTES
+    simd = at.blocks.simd_g * at.blocks.simd_k
+    weight = simd * at.blocks.dot * hw.weight_bytes
+    room = hw.register_file_bytes - simd * hw.partial_sum_bytes
     buffers = 1.0 if at.g.local * at.k.local == 1.0 else 2.0
     return buffers * at.c.register * layer.r * layer.s * weight <= room
 
@@ -376,10 +377,11 @@ def bound(
     PEs, but over Q: then multicast reaches those alone, and local memory is as quick as that
     of all PEs together.
     """
-    weights, inputs, outputs = local_tile_bytes(layer, at)
+    weights, inputs, outputs = local_tile_words(layer, at)
+    weights, inputs = weights * hw.weight_bytes, inputs * hw.activation_bytes
     counts = count(layer, at, WEIGHTS_STAY_P)
     room = hw.local_memory_bytes - stay.reserved_bytes
-    whole_fits = weights + inputs + PARTIAL_SUM_BYTES * outputs <= room
+    whole_fits = weights + inputs + hw.partial_sum_bytes * outputs <= room
     if not whole_fits:
         counts = least_moved(counts, hw, layer)
     return cost(counts, hw, stay), whole_fits and is_attained(layer, hw, at)

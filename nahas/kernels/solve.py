@@ -69,7 +69,7 @@ def solved_row(
 ) -> CostRow:  # fmt: skip
     """Cost of a placement with its first and last tiles, and the reason if it does not run."""
     row = cost(counts, hw, stay)
-    first_weights, first_inputs, last = first_and_last_tile(layer, at, stay)
+    first_weights, first_inputs, last = first_and_last_tile(layer, hw, at, stay)
     reason = 0.0
     if not runs:
         reason = LOCAL_MEMORY if at.register_fits else REGISTER_FILE
@@ -123,7 +123,7 @@ def solve_pairs(
 
     Args:
         layers: [L, 14] int64, records.LAYER.
-        hardware: [H, 18] float64, records.HARDWARE.
+        hardware: [H, 21] float64, records.HARDWARE.
         pairs: [N, 2] int64.
         stays: [N, 3] float64, records.RESIDENCY.
         objective: `vocabulary.Objective`.

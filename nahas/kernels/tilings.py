@@ -18,9 +18,6 @@ from nahas.vocabulary import Dim
 
 G, K, C, P, Q = (constant(dim) for dim in (Dim.G, Dim.K, Dim.C, Dim.P, Dim.Q))
 
-PARTIAL_SUM_BYTES = 4.0
-"""Outputs are summed in 32 bits and leave as 8 (paper notes, section 11.12)."""
-
 
 class Axes(NamedTuple):
     """The dims that the three outer spatial axes spread, as `vocabulary.Dim`."""
@@ -193,8 +190,8 @@ def hold(cut: Split, blocks: float, most: float) -> Split:
 def window_held(layer: LayerRow, room: float, weight: float) -> tuple[float, float, float]:
     """Rows and columns of the window that stay loops of local memory, and dots that fit.
 
-    The widest window (R x S, else S, else 1) of which the weights of at least one dot product
-    fit twice (double buffered) in `room` bytes.
+    The widest window (R x S, else S, else 1) of which the weights of at least one dot product,
+    `weight` bytes each, fit twice (double buffered) in `room` bytes.
     """
     window = float(layer.r * layer.s)
     if room >= 2.0 * window * weight:
@@ -213,7 +210,8 @@ def place(layer: LayerRow, hw: HardwareRow, blocks: Blocks, axes: Axes, wish: Wi
     product's weights, double buffered, then as many output positions along Q as fit.
     """
     simd = blocks.simd_g * blocks.simd_k
-    weight = simd * blocks.dot
+    weight = simd * blocks.dot * hw.weight_bytes
+    sums = simd * hw.partial_sum_bytes
     g = split(blocks.g, wish.g, axes_of(G, axes, hw), 1.0)
     k = split(blocks.k, wish.k, axes_of(K, axes, hw), 1.0)
     p = split(float(layer.p), wish.p, axes_of(P, axes, hw), 1.0)
@@ -221,14 +219,14 @@ def place(layer: LayerRow, hw: HardwareRow, blocks: Blocks, axes: Axes, wish: Wi
     c_axes = axes_of(C, axes, hw)
     local_r, local_s, held = float(layer.r), float(layer.s), 1.0
     if wish.output_stationary:
-        room = (hw.register_file_bytes - 2.0 * weight) // (simd * PARTIAL_SUM_BYTES)
+        room = (hw.register_file_bytes - 2.0 * weight) // sums
         fit = room >= 1.0
         if q.dram == 1.0:
             q = hold(q, float(layer.q), max(room, 1.0))
         if p.dram == 1.0 and q.local == 1.0:
             p = hold(p, float(layer.p), max(room // q.register, 1.0))
     else:
-        room = hw.register_file_bytes - simd * PARTIAL_SUM_BYTES
+        room = hw.register_file_bytes - sums
         all_held = ceil(ceil(blocks.c / wish.c) / c_axes[2])
         resident = g.dram * k.dram * g.local * k.local * wish.c == 1.0
         if resident and all_held * layer.r * layer.s * weight <= room:
@@ -265,8 +263,8 @@ def is_partial(at: Placement) -> bool:
 
 
 @kernel(inline=True)
-def local_tile_bytes(layer: LayerRow, at: Placement) -> tuple[float, float, float]:
-    """Bytes of the weight, input and output tiles of one PE, single buffered."""
+def local_tile_words(layer: LayerRow, at: Placement) -> tuple[float, float, float]:
+    """Words of the weight, input and output tiles of one PE, single buffered."""
     g = min(at.g.reach * at.blocks.simd_g, float(layer.g))
     k = min(at.k.reach * at.blocks.simd_k, float(layer.k))
     c = min(at.c.reach * at.blocks.dot, float(layer.c))
@@ -274,15 +272,21 @@ def local_tile_bytes(layer: LayerRow, at: Placement) -> tuple[float, float, floa
     q = min(at.q.reach, float(layer.q))
     height = extent(p, layer.stride_p, layer.r, layer.dilation_r)
     width = extent(q, layer.stride_q, layer.s, layer.dilation_s)
-    weights = g * k * c * layer.r * layer.s
-    outputs = g * k * p * q * (PARTIAL_SUM_BYTES if is_partial(at) else 1.0)
-    return weights, g * c * height * width, outputs
+    return g * k * c * layer.r * layer.s, g * c * height * width, g * k * p * q
 
 
 @kernel(inline=True)
-def local_bytes(layer: LayerRow, at: Placement) -> float:
+def local_tile_bytes(layer: LayerRow, hw: HardwareRow, at: Placement) -> tuple[float, float, float]:
+    """Bytes of the weight, input and output tiles of one PE, single buffered."""
+    weights, inputs, outputs = local_tile_words(layer, at)
+    output = hw.partial_sum_bytes if is_partial(at) else hw.activation_bytes
+    return weights * hw.weight_bytes, inputs * hw.activation_bytes, outputs * output
+
+
+@kernel(inline=True)
+def local_bytes(layer: LayerRow, hw: HardwareRow, at: Placement) -> float:
     """Local memory that one PE needs: a tile that changes over DRAM loops counts twice."""
-    weights, inputs, outputs = local_tile_bytes(layer, at)
+    weights, inputs, outputs = local_tile_bytes(layer, hw, at)
     channels = at.g.dram * at.k.dram
     if channels * at.c.dram > 1.0:
         weights *= 2.0
@@ -300,7 +304,7 @@ def fits(layer: LayerRow, hw: HardwareRow, reserved_bytes: float, at: Placement)
     uniform = is_uniform(at.g) and is_uniform(at.k) and is_uniform(at.c)
     uniform = uniform and is_uniform(at.p) and is_uniform(at.q)
     room = hw.local_memory_bytes - reserved_bytes
-    return at.register_fits and uniform and local_bytes(layer, at) <= room
+    return at.register_fits and uniform and local_bytes(layer, hw, at) <= room
 
 
 @kernel(inline=True)

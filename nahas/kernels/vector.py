@@ -30,24 +30,25 @@ def vector_cost(
     operations = outputs * layer.r * layer.s
     pes = min(hw.pes_x * hw.pes_y, outputs)
     units = min(hw.lanes * hw.simd_units, ceil(outputs / pes))
-    output_bytes = outputs * (1.0 - output_on_chip)
-    reads = operations * layer.operands
-    writes = outputs + dram_input_words
+    input_bytes = hw.activation_bytes * dram_input_words
+    output_bytes = hw.activation_bytes * outputs * (1.0 - output_on_chip)
+    reads = hw.activation_bytes * operations * layer.operands
+    writes = hw.activation_bytes * outputs + input_bytes
     compute_cycles = ceil(ceil(outputs / pes) / units) * layer.r * layer.s
     local_cycles = ceil((reads + writes) / (pes * hw.local_memory_bytes_per_cycle))
-    io_cycles = ceil((dram_input_words + output_bytes) / hw.io_bytes_per_cycle)
+    io_cycles = ceil((input_bytes + output_bytes) / hw.io_bytes_per_cycle)
     cycles = max(compute_cycles, max(local_cycles, io_cycles))
     bound = COMPUTE
     if cycles > compute_cycles:
         bound = IO if io_cycles >= local_cycles else LOCAL_MEMORY
     compute = operations * hw.vector_op_pj
     local = reads * hw.local_memory_read_pj_per_byte + writes * hw.local_memory_write_pj_per_byte
-    dram = dram_input_words * hw.dram_read_pj_per_byte + output_bytes * hw.dram_write_pj_per_byte
+    dram = input_bytes * hw.dram_read_pj_per_byte + output_bytes * hw.dram_write_pj_per_byte
     leakage = cycles * hw.leakage_pj_per_cycle
     return CostRow(
         cycles, compute_cycles, local_cycles, io_cycles,
         compute + local + dram + leakage, compute, 0.0, local, dram, leakage,
-        0.0, dram_input_words, output_bytes, 0.0, dram_input_words, output_bytes, bound, 0.0,
+        0.0, input_bytes, output_bytes, 0.0, input_bytes, output_bytes, bound, 0.0,
     )  # fmt: skip
 
 
@@ -60,7 +61,7 @@ def solve_vectors(
 
     Args:
         layers: [L, 14] int64, records.LAYER.
-        hardware: [H, 18] float64, records.HARDWARE.
+        hardware: [H, 21] float64, records.HARDWARE.
         pairs: [N, 2] int64, the rows of both to combine.
         stays: [L, 3] float64, records.RESIDENCY of each layer.
         dram_words: [L] float64, words of each layer's operands that come from DRAM.

@@ -29,6 +29,24 @@ def test_json_has_counts_of_every_level_that_keeps(nahas):
     }
 
 
+def test_a_dataflow_is_asked_for_and_named(nahas):
+    document = json.loads(nahas("map", *LAYER, "--dataflow", "output", "--json").out)
+    assert document["dataflow"] == "output"
+    assert document["bypassed"] == {}
+    assert "Dataflow: row" in nahas("map", *LAYER).out
+
+
+def test_what_bypasses_a_level_is_named(nahas, tmp_path):
+    from nahas.datafiles import packaged
+
+    path = tmp_path / "mine.yaml"
+    text = packaged("template_eyeriss.yaml").read_text()
+    free = "LOCAL_MEMORY:\n    {may_bypass: [weights], capacity"
+    path.write_text(text.replace("LOCAL_MEMORY:\n    {capacity", free))
+    out = nahas("map", *LAYER, "--template", str(path), "--objective", "energy").out
+    assert "weights bypass LOCAL_MEMORY" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -51,6 +51,7 @@ def points(draw: st.DrawFn) -> HardwareRow:
     """Accelerators whose memories are now ample, now too small for nearly everything."""
     axis = st.sampled_from([1.0, 2.0, 3.0] if COMPILED else [1.0, 2.0])
     energies = (0.1, 0.05, 0.16, 0.37, 2.7, 2.8, 64.0, 64.0, 5.0)
+    widths = draw(st.sampled_from([(1.0, 1.0, 4.0), (0.5, 2.0, 3.0)]))
     return HardwareRow(
         draw(axis),
         draw(axis),
@@ -62,6 +63,7 @@ def points(draw: st.DrawFn) -> HardwareRow:
         float(draw(st.sampled_from([1, 8, 128]))),
         float(draw(st.sampled_from([0.5, 4.0, 25.0]))),
         *energies,
+        *widths,
     )
 
 

@@ -1,10 +1,13 @@
 """The mapper against its slow twin: every candidate, evaluated loop by loop."""
 
+from math import ceil
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from nahas.edge_mapping import edge_mapping
 from nahas.energy import access_energies
 from nahas.hardware import Hardware
 from nahas.kernels.edge import cost, count
@@ -21,9 +24,11 @@ from nahas.kernels.search import rank
 from nahas.kernels.solve import mapping_row, solve, solve_pairs
 from nahas.kernels.tilings import Wish, blocks_of, split, whole
 from nahas.layers import Layer
+from nahas.mapping import evaluate
 from nahas.mapspace import candidates, evaluated_cost, evaluated_counts, placements
 from nahas.simulate import hardware_rows
-from nahas.vocabulary import Objective, Reason
+from nahas.templates import EDGE
+from nahas.vocabulary import Level, Objective, Reason, Tensor
 
 FREE = ResidencyRow(0.0, 0.0, 0.0)
 
@@ -65,6 +70,9 @@ def points(draw: st.DrawFn) -> HardwareRow:
         float(draw(st.sampled_from([1, 8, 128]))),
         float(draw(st.sampled_from([0.5, 4.0, 25.0]))),
         *energies,
+        draw(st.sampled_from([0.5, 1.0, 2.0])),
+        draw(st.sampled_from([0.5, 1.0, 2.0])),
+        draw(st.sampled_from([2.0, 3.0, 4.0])),
     )
 
 
@@ -106,6 +114,68 @@ def test_closed_form_counts_are_those_of_the_evaluated_loop_nest(layer, hw):
         assert counts._asdict() == evaluated_counts(layer, mapping)._asdict()
 
 
+@given(layers(), points(), STAYS)
+@settings(max_examples=100)
+def test_bytes_are_counted_words_times_their_widths(layer, hw, stay):
+    row, mapping, _ = solved(layer, hw, stay, Objective.LATENCY)
+    if row.reason != Reason.OK:
+        return
+    n, outputs = evaluated_counts(layer, mapping), layer.output_words
+    weight, activation, partial = hw.weight_bytes, hw.activation_bytes, hw.partial_sum_bytes
+    fetched, finished = activation * n.dram_input_reads, activation * outputs
+    spilt = partial * n.dram_output_reads
+    from_dram = weight * n.dram_weight_reads + fetched * (1 - stay.input_on_chip) + spilt
+    to_dram = spilt + finished * (1 - stay.output_on_chip)
+    reads = weight * n.local_weight_reads + activation * n.local_input_reads
+    reads += partial * n.local_output_reads + fetched * stay.input_on_chip
+    writes = weight * n.local_weight_fills + activation * n.local_input_fills + finished
+    writes += partial * (n.local_output_updates - outputs + n.local_output_fills)
+    writes += finished * stay.output_on_chip
+    assert row.io_cycles == ceil((from_dram + to_dram) / hw.io_bytes_per_cycle)
+    bandwidth = n.pes * hw.local_memory_bytes_per_cycle
+    assert row.local_memory_cycles == ceil((reads + writes) / bandwidth)
+    assert row.dram_pj == pytest.approx(
+        from_dram * hw.dram_read_pj_per_byte + to_dram * hw.dram_write_pj_per_byte
+    )
+    assert row.local_memory_pj == pytest.approx(
+        reads * hw.local_memory_read_pj_per_byte + writes * hw.local_memory_write_pj_per_byte
+    )
+    sums = n.register_output_updates + n.register_output_fills
+    assert row.register_file_pj == pytest.approx(
+        hw.register_file_read_pj_per_byte
+        * (weight * layer.macs + partial * n.register_output_reads)
+        + hw.register_file_write_pj_per_byte * (weight * n.register_weight_fills + partial * sums)
+    )
+
+
+@given(layers(), points())
+@settings(max_examples=100)
+def test_tiles_fit_in_bytes_of_their_widths(layer, hw):
+    found, mapping, _ = solved(layer, hw, FREE, Objective.LATENCY)
+    if found.reason != Reason.OK:
+        return
+    tiles = evaluate(layer, edge_mapping(layer, mapping), EDGE).tile_words
+    weights, inputs, outputs = Tensor
+    local, registers = tiles[Level.LOCAL_MEMORY], tiles[Level.REGISTER_FILE]
+    held = local[weights] * hw.weight_bytes + local[inputs] * hw.activation_bytes
+    assert held + local[outputs] * hw.activation_bytes <= hw.local_memory_bytes
+    held = registers[weights] * hw.weight_bytes + registers[outputs] * hw.partial_sum_bytes
+    assert held <= hw.register_file_bytes
+
+
+def test_narrow_words_let_a_layer_stay_whole_that_wide_ones_cut():
+    layer = Layer(name="wide", k=64, c=64, p=8, q=8)
+    tight = tiny(pes_x=1.0, pes_y=1.0, local_memory_bytes=10_000.0)
+    cuts = {}
+    for word in (0.5, 1.0, 2.0):
+        hw = tight._replace(weight_bytes=word, activation_bytes=word)
+        row, mapping, _ = solved(layer, hw, FREE, Objective.LATENCY)
+        assert row.reason == Reason.OK
+        cuts[word] = mapping.dram_g * mapping.dram_k * mapping.dram_c * mapping.dram_p
+        cuts[word] *= mapping.dram_q
+    assert cuts[0.5] == 1 < cuts[2.0]
+
+
 @given(layers(), points(), STAYS, st.randoms(use_true_random=False))
 @settings(max_examples=150)
 def test_the_counts_of_every_member_are_those_of_its_loop_nest(layer, hw, stay, random):
@@ -135,7 +205,8 @@ def test_no_cost_is_below_the_work_and_the_traffic_that_must_be(layer, hw, stay)
     units = hw.pes_x * hw.pes_y * hw.lanes * hw.simd_units * hw.macs_per_simd
     assert counts.macs == layer.macs
     assert row.compute_cycles * units >= layer.macs
-    compulsory = layer.weight_words + layer.output_words * (1 - stay.output_on_chip)
+    outputs = layer.output_words * (1 - stay.output_on_chip)
+    compulsory = layer.weight_words * hw.weight_bytes + outputs * hw.activation_bytes
     assert row.io_cycles * hw.io_bytes_per_cycle >= compulsory
     parts = row.mac_pj + row.register_file_pj + row.local_memory_pj + row.dram_pj + row.leakage_pj
     assert row.energy_pj == pytest.approx(parts)

@@ -34,6 +34,9 @@ def point(**changes: float) -> HardwareRow:
         dram_read_pj_per_byte=100.0,
         dram_write_pj_per_byte=200.0,
         leakage_pj_per_cycle=0.5,
+        weight_bytes=1.0,
+        activation_bytes=1.0,
+        partial_sum_bytes=4.0,
     )
     return row._replace(**changes)
 
@@ -146,6 +149,15 @@ def test_the_parts_of_the_energy_are_its_sum(case):
     parts = row.mac_pj + row.register_file_pj + row.local_memory_pj + row.dram_pj + row.leakage_pj
     assert row.energy_pj == pytest.approx(parts)
     assert min(row) >= 0
+
+
+@given(drawn(), st.sampled_from([0.5, 2.0]))
+def test_traffic_scales_with_the_width_of_activations_and_computing_does_not(case, word):
+    layer, hw, words, stays = case
+    bytes_, other = costed(*case), costed(layer, hw._replace(activation_bytes=word), words, stays)
+    assert other.compute_cycles == bytes_.compute_cycles
+    for name in ("local_memory_pj", "dram_pj", "input_bytes", "output_bytes", "last_output_bytes"):
+        assert getattr(other, name) == word * getattr(bytes_, name)
 
 
 @given(drawn())
