@@ -38,7 +38,7 @@ class Pairs:
 
     Attributes:
         layers: [L, 14] records.LAYER, of the whole source.
-        points: [H, 18] records.HARDWARE; rows of accelerators that no pair has used yet are NaN.
+        points: [H, 21] records.HARDWARE; rows of accelerators that no pair has used yet are NaN.
         pairs: [N, 2] the rows of `layers` and `points` to combine.
         stays: [N, 3] records.RESIDENCY.
     """
