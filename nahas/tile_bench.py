@@ -23,7 +23,7 @@ from nahas.kernels.search import rank
 from nahas.kernels.solve import solve_pairs
 from nahas.layers import Layer
 from nahas.mapspace import candidates, evaluated_cost
-from nahas.simulate import hardware_rows
+from nahas.sequence import hardware_rows
 from nahas.spaces import accelerator, macro, mnasnet
 from nahas.vocabulary import LayerKind, Objective, Reason
 

@@ -28,12 +28,18 @@ if TYPE_CHECKING:
     examples=(
         "nahas simulate mobilenet-v2",
         "nahas simulate resnet-50 --hardware edgetpu-v3 --objective energy",
+        "nahas simulate mobilenet-v2 --hardware my_accelerator.yaml --fusion",
         "nahas simulate my_model.keras --hardware my_accelerator.yaml --json",
     ),
 )
 @click.argument("network")
 @hardware_option
 @objective_option
+@click.option(
+    "--fusion",
+    is_flag=True,
+    help="Run inverted bottlenecks tile by tile, expand to project on chip, where that is better.",
+)
 @tables_option
 @workers_option
 def simulate(
@@ -42,6 +48,7 @@ def simulate(
     network: str,
     hardware: str,
     objective: str,
+    fusion: bool,
     tables: Path | None,
     workers: int | None,
 ) -> int:
@@ -65,6 +72,7 @@ def simulate(
         accelerator,
         Objective[objective.upper()],
         load_tables(tables) if tables else None,
+        fusion=fusion,
     )
     out.show(
         network_document(cost),

@@ -86,7 +86,8 @@ def words_saved(operands: Array, output_words: Array, saved: Array) -> None:
     """Words that an output spares the I/O interface when it stays: one write and every read.
 
     Args:
-        operands, output_words: as in `reside`.
+        operands: [L, 2] int64, the layers that each reads, below 0 where it reads none.
+        output_words: [L] int64, words of every output.
         saved: [L] int64, written.
     """
     saved[:] = output_words
@@ -102,7 +103,8 @@ def shelve(output_words: Array, last_use: Array, room: float, shelves: Array) ->
     """Give every output that can stay a shelf, which no other has while it is alive.
 
     Args:
-        output_words, last_use: as in `reside`.
+        output_words: [L] int64, words of every output.
+        last_use: [L] int64, its last reader, as in `reside`.
         room: bytes that activations may fill.
         shelves: [L] int64, written: the shelf, the lowest that is free; -1 for an output that
             nobody reads or that is larger than the room.
@@ -177,8 +179,11 @@ def hold_best(
     """Follow the choices of `best_choices` from the first layer, where nothing is held.
 
     Args:
-        output_words, last_use, reserved: as in `reside`.
-        shelves, keeps: as `shelve` and `best_choices` wrote them.
+        output_words: [L] int64, words of every output.
+        last_use: [L] int64, its last reader, as in `reside`.
+        shelves: [L] int64, as `shelve` wrote it.
+        keeps: [L, 2**S] bool, as `best_choices` wrote it.
+        reserved: [2, L] float64, written as in `reside`.
     """
     stays, held_bytes = reserved[0], reserved[1]
     held_bytes[:] = 0.0
