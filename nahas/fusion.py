@@ -27,8 +27,9 @@ def chains_of(table: LayerTable) -> list[Chain]:
     """The chains of a network that may be fused, in execution order; none overlap.
 
     A pointwise layer, one with a window and a pointwise one (an inverted bottleneck), or one with
-    a window and a pointwise one (a fused inverted bottleneck), and the sum that follows, if
-    its other operand was there before. Each layer reads the one before it, and nobody else does.
+    a window and a pointwise one that begins no such chain (a fused inverted bottleneck), and the
+    sum that follows, if its other operand was there before. Each layer reads the one before it,
+    and nobody else does.
     """
     reads = np.bincount(table.operands[table.operands >= 0], minlength=len(table.rows))
     layers = [LayerRow(*row) for row in table.rows.tolist()]
@@ -59,7 +60,9 @@ def chains_of(table: LayerTable) -> list[Chain]:
 
     found, i = [], 0
     while i < len(layers):
-        stages = 3 if matches(i, False, True, False) else 2 if matches(i, True, False) else 0
+        stages = 3 if matches(i, False, True, False) else 0
+        if matches(i, True, False) and not matches(i + 1, False, True, False):
+            stages = 2
         if stages:
             stages += closes(i + stages, i)
             found.append((i, stages))
