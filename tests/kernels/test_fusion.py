@@ -1,7 +1,8 @@
 """Fused groups, against a program that walks their tiles row by row and tries every plan."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from itertools import product
 from math import ceil, inf
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nahas.hardware import preset
-from nahas.kernels.fusion import StageRow, fuse, fuse_groups
+from nahas.kernels.fusion import StageRow, cost_plan, fuse, fuse_groups, scratch_of
 from nahas.kernels.records import CostRow, CountsRow, HardwareRow, MappingRow
 from nahas.kernels.search import rank
 from nahas.kernels.solve import solve_pairs
@@ -32,8 +33,8 @@ def same(rows: int, stride: int) -> int:
 @st.composite
 def groups(draw: st.DrawFn) -> list[Layer]:
     """Inverted bottlenecks, fused ones too, with and without the sum, SAME-padded or not."""
-    small, stride = st.integers(1, 6), st.integers(1, 2)
-    p, q = draw(st.integers(1, 9)), draw(st.integers(1, 3))
+    small, stride = st.integers(1, 9), st.integers(1, 2)
+    p, q = draw(st.integers(1, 7)), draw(st.integers(1, 2))
     window, step, dilation = draw(st.sampled_from([1, 3, 5])), draw(stride), draw(st.integers(1, 2))
     wide, narrow, deep = draw(small), draw(small), draw(small)
     layers = []
@@ -63,7 +64,7 @@ def accelerators(draw: st.DrawFn) -> HardwareRow:
         pes_y=float(draw(st.integers(1, 2))),
         lanes=float(draw(st.integers(1, 2))),
         simd_units=float(draw(st.integers(1, 4))),
-        local_memory_bytes=float(draw(st.integers(40, 900))),
+        local_memory_bytes=float(draw(st.integers(40, 400))),
         register_file_bytes=float(draw(st.integers(40, 400))),
         local_memory_bytes_per_cycle=float(draw(st.sampled_from([1, 4, 16]))),
         io_bytes_per_cycle=draw(st.sampled_from([0.5, 2.0, 16.0])),
@@ -134,6 +135,7 @@ def reserved(group: list[Layer], plan: Plan, around: Around, pes: float) -> list
     return taken
 
 
+@cache
 def mapped(
     layer: Layer, hw: HardwareRow, stay: tuple[float, float, float], objective: Objective
 ) -> CostRow:
@@ -206,9 +208,6 @@ def figures(stages: list[CostRow] | None, hw: HardwareRow) -> tuple[float, float
 # The kernel
 
 
-Fuse = Callable[..., tuple[float, float, float]]
-
-
 def found(
     group: list[Layer], hw: HardwareRow, around: Around, objective: Objective
 ) -> tuple[tuple[float, float], list[CostRow], list[StageRow]]:
@@ -227,6 +226,16 @@ def found(
         [CostRow(*row) for row in costs[1:].tolist()],
         [StageRow(*row) for row in stages[1:].tolist()],
     )
+
+
+@given(groups(), accelerators(), AROUND, st.sampled_from(list(Objective)))
+@settings(deadline=None)
+def test_every_plan_costs_what_its_tiles_add_up_to(group, hw, around, objective):
+    rows, room = np.array([layer.row for layer in group]), scratch_of(len(group))
+    for plan in plans(group):
+        cycles, energy, _ = cost_plan(rows, hw, plan, around, int(objective), room)
+        walked = figures(cost_of(group, hw, plan, around, objective), hw)
+        assert (cycles, energy) == pytest.approx(walked, rel=1e-12), plan
 
 
 @given(groups(), accelerators(), AROUND, st.sampled_from(list(Objective)))
@@ -261,14 +270,15 @@ def test_the_plan_is_the_best_of_all_and_costs_what_its_tiles_add_up_to(
 
 
 @given(groups(), accelerators(), AROUND)
-@settings(deadline=None)
-def test_nothing_inside_a_group_crosses_the_interface(group, hw, around):
+@settings(deadline=None, max_examples=20)
+def test_nothing_finished_crosses_the_interface_inside_a_group(group, hw, around):
     (cycles, _), costs, _ = found(group, hw, around, Objective.LATENCY)
     if cycles == inf:
         return
     for s, cost in enumerate(costs):
         assert not (s > 0 and group[s].kind == LayerKind.CONVOLUTION and cost.input_bytes)
-        assert not (s < len(group) - 1 and cost.output_bytes)
+        if s < len(group) - 1:  # sums that local memory cannot keep, four bytes each
+            assert cost.output_bytes % 4 == 0
         assert cost.weight_bytes >= group[s].weight_words
     if not around.output_on_chip and costs[-1].output_bytes:
         assert costs[-1].output_bytes >= group[-1].output_words
@@ -286,9 +296,9 @@ def test_a_kept_halo_makes_each_row_once_and_a_tile_makes_what_it_needs(group, r
         assert sum(len(tile[s][1]) for tile in again) >= len(made)
 
 
-def block(**wider: int) -> list[Layer]:
-    """An inverted bottleneck of 3x3, 16 rows high."""
-    shape = {"p": 16, "q": 16} | wider
+def block() -> list[Layer]:
+    """An inverted bottleneck of 3x3, 6 rows high."""
+    shape = {"p": 6, "q": 4}
     return [
         Layer(name="expand", k=24, c=4, **shape),
         Layer(name="depthwise", g=24, r=3, s=3, **shape),
@@ -305,7 +315,7 @@ def test_with_plenty_of_room_there_is_one_tile_and_with_little_there_are_more():
         hw = ONE_PE._replace(local_memory_bytes=local_memory_bytes)
         return found(block(), hw, OFF_CHIP, Objective.LATENCY)[2][0].tiles
 
-    counts = [tiles(room) for room in (2.0**18, 2.0**14, 2.0**12.5)]
+    counts = [tiles(room) for room in (2.0**16, 2.0**11, 2.0**10)]
     assert counts[0] == 1
     assert counts == sorted(counts)
     assert counts[2] > 1
@@ -314,7 +324,7 @@ def test_with_plenty_of_room_there_is_one_tile_and_with_little_there_are_more():
 def test_the_halo_is_made_again_where_there_is_no_room_to_keep_it():
     seen = {
         (stages[0].keeps_halo, stages[0].macs > block()[0].macs)
-        for room in range(2_000, 12_000, 250)
+        for room in range(500, 1_500, 200)
         for _, _, stages in [
             found(
                 block(),
@@ -332,7 +342,7 @@ def test_the_halo_is_made_again_where_there_is_no_room_to_keep_it():
 
 @pytest.mark.parametrize("objective", list(Objective))
 def test_compiled_and_plain_kernel_say_the_same(run, objective):
-    group, hw = block(p=5, q=3), ONE_PE._replace(local_memory_bytes=900.0)
+    group, hw = block(), ONE_PE._replace(local_memory_bytes=900.0)
     rows = np.array([layer.row for layer in group])
     outcome = (
         np.zeros((3, len(CostRow._fields))),
