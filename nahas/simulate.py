@@ -270,6 +270,8 @@ def simulate(
 ) -> NetworkCost:
     """A network on an accelerator, layer by layer; as `simulate_designs` in every total.
 
+    With `fusion` inverted bottlenecks may run tile by tile; then `LayerCost.fused` says how.
+
     Raises:
         NetworkError: when the network cannot be simulated.
         EnergyError: when the accelerator is outside the tables.
