@@ -9,8 +9,8 @@ runs; only the first layer's first tiles and the last layer's last tile are wait
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,22 +18,45 @@ from numpy.typing import NDArray
 
 from nahas.cost import DesignCosts
 from nahas.edge_mapping import edge_mapping
-from nahas.energy import Tables, access_energies, area_mm2
+from nahas.energy import Tables, area_mm2
 from nahas.errors import UsageError
-from nahas.hardware import BITS_PER_BYTE, Hardware
-from nahas.kernels.records import CostRow, CountsRow, HardwareRow, MappingRow, ResidencyRow
-from nahas.kernels.residency import settle_designs
-from nahas.kernels.solve import solve_pairs
-from nahas.kernels.vector import solve_vectors
+from nahas.fusion import solve_fused
+from nahas.hardware import Hardware
+from nahas.kernels.fusion import StageRow
+from nahas.kernels.records import CostRow, HardwareRow, MappingRow
 from nahas.layers import Layer
 from nahas.mapping import Mapping
-from nahas.network import LayerTable, Network
-from nahas.vocabulary import Bound, LayerKind, Objective, Reason
+from nahas.network import Network
+from nahas.sequence import Outcome, hardware_rows, solve_designs
+from nahas.vocabulary import Bound, Objective, Reason
 
 PJ_PER_MJ = 1e9
 BYTES_PER_MEGABYTE = 1e6
 BLOCK_LAYERS = 65_536
 """Layers that `simulate_networks` costs at once: some 50 MB of intermediate tables."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fused:
+    """How a layer is computed in a fused group (docs/equations.md 12).
+
+    Attributes:
+        stage: its place in the group, from 1.
+        tile_rows: rows of the group's output that a tile makes.
+        tiles: tiles of the group.
+        keeps_halo: whether rows that the next tile needs again are kept, not made again.
+        weights_rest: whether the group's weights come in once and rest in local memory.
+        made_rows: rows of the layer's output that the first tile makes: those of the mapping.
+        macs: multiply-accumulates of all tiles, those made again included.
+    """
+
+    stage: int
+    tile_rows: int
+    tiles: int
+    keeps_halo: bool
+    weights_rest: bool
+    made_rows: int
+    macs: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +66,15 @@ class LayerCost:
     Attributes:
         cycles: the largest of the three that follow.
         io_cycles: what crosses the I/O interface while the layer runs: its own traffic but for
-            its first weights, which have come in before, and those of the next layer.
+            its first weights, which have come in before, and those of the next layer; in a fused
+            group, its share of the group's.
         energy_pj: the sum of the five components; `mac_pj` is the vector units' energy in a
             vector layer.
         *_bytes: traffic over the I/O interface by tensor.
         utilisation: multiply-accumulates done over those possible in `cycles`.
         input_on_chip, output_on_chip: whether the activation stays in local memory.
-        mapping: the loop nest; None on the vector path.
+        mapping: the loop nest; None on the vector path. In a fused group that of the first tile.
+        fused: how it is computed in a fused group; None where it runs by itself.
     """
 
     layer: Layer
@@ -72,6 +97,7 @@ class LayerCost:
     bound: Bound
     reason: Reason
     mapping: Mapping | None
+    fused: Fused | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,205 +149,13 @@ class NetworkCost:
         return max(layer.reason for layer in self.layers)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What the kernels say of B designs whose layers stand one after the other; N in all.
-
-    Attributes:
-        starts: [B + 1] where each design's layers start.
-        costs: [N, 17] records.COST.
-        mappings: [N, 26] records.MAPPING; zeros on the vector path.
-        counts: [N, 16] records.COUNTS.
-        stays: [N, 3] records.RESIDENCY.
-        candidates: [N] mappings costed.
-        waiting: [2, B] cycles of start-up and drain.
-    """
-
-    starts: NDArray[np.int64]
-    costs: NDArray[np.float64]
-    mappings: NDArray[np.int64]
-    counts: NDArray[np.float64]
-    stays: NDArray[np.float64]
-    candidates: NDArray[np.int64]
-    waiting: NDArray[np.float64]
-
-    def column(self, name: str) -> NDArray[np.float64]:
-        """One field of the costs [N]: a view."""
-        return self.costs[:, CostRow._fields.index(name)]
-
-    def total(self, name: str) -> NDArray[np.float64]:
-        """One field of the costs, summed over the layers of each design [B]."""
-        return np.add.reduceat(self.column(name), self.starts[:-1])
-
-
-def hardware_rows(
-    hardware: Sequence[Hardware], tables: Tables | None = None
-) -> NDArray[np.float64]:
-    """Accelerators as the kernels read them: [H, 21], records.HARDWARE.
-
-    Raises:
-        EnergyError: when a memory or the node is outside the tables.
-    """
-    of = _row if tables is None else (lambda point: _row_from(point, tables))
-    return np.array([of(point) for point in hardware], np.float64)
-
-
-@lru_cache(maxsize=65_536)  # the paper's accelerator space has 50,000 points
-def _row(hardware: Hardware) -> HardwareRow:
-    return _row_from(hardware, None)
-
-
-def _row_from(hardware: Hardware, tables: Tables | None) -> HardwareRow:
-    energies = access_energies(hardware, tables)
-    return HardwareRow(
-        pes_x=float(hardware.pes_x),
-        pes_y=float(hardware.pes_y),
-        lanes=float(hardware.compute_lanes),
-        simd_units=float(hardware.simd_units),
-        macs_per_simd=float(hardware.macs_per_simd),
-        local_memory_bytes=float(hardware.local_memory_bytes),
-        register_file_bytes=float(hardware.register_file_bytes),
-        local_memory_bytes_per_cycle=float(hardware.local_memory_bytes_per_cycle),
-        io_bytes_per_cycle=float(hardware.io_bytes_per_cycle),
-        mac_pj=energies.mac_pj,
-        vector_op_pj=energies.vector_op_pj,
-        register_file_read_pj_per_byte=energies.register_file_read_pj_per_byte,
-        register_file_write_pj_per_byte=energies.register_file_write_pj_per_byte,
-        local_memory_read_pj_per_byte=energies.local_memory_read_pj_per_byte,
-        local_memory_write_pj_per_byte=energies.local_memory_write_pj_per_byte,
-        dram_read_pj_per_byte=energies.dram_read_pj_per_byte,
-        dram_write_pj_per_byte=energies.dram_write_pj_per_byte,
-        leakage_pj_per_cycle=_leakage_pj_per_cycle(energies.leakage_mw, hardware),
-        weight_bytes=hardware.weight_bits / BITS_PER_BYTE,
-        activation_bytes=hardware.activation_bits / BITS_PER_BYTE,
-        partial_sum_bytes=hardware.partial_sum_bits / BITS_PER_BYTE,
-    )
-
-
-def _leakage_pj_per_cycle(leakage_mw: float, hardware: Hardware) -> float:
-    nanoseconds = 1e3 / hardware.clock_mhz
-    return leakage_mw * nanoseconds  # 1 mW over 1 ns is 1 pJ
-
-
-def empty_outcome(starts: NDArray[np.int64], stays: NDArray[np.float64]) -> Outcome:
-    """Room for the kernels' answers about `stays.shape[0]` layers."""
-    size = stays.shape[0]
-    return Outcome(
-        starts=starts,
-        costs=np.zeros((size, len(CostRow._fields))),
-        mappings=np.zeros((size, len(MappingRow._fields)), np.int64),
-        counts=np.zeros((size, len(CountsRow._fields))),
-        stays=stays,
-        candidates=np.zeros(size, np.int64),
-        waiting=np.zeros((2, len(starts) - 1)),
-    )
-
-
-def solve_designs(
-    tables: Sequence[LayerTable],
-    points: NDArray[np.float64],
-    objective: Objective,
-    twins: NDArray[np.int64] | None = None,
-) -> Outcome:
-    """B designs, `tables[i]` on the accelerator `points[i]` [B, 21]: layers in sequence.
-
-    `twins` [N] may number the layers of all designs, equal layers on equal accelerators alike:
-    then each is mapped once.
-    """
-    outcome = solve_layers(tables, points, objective, twins)
-    sequence(outcome, points.repeat(np.diff(outcome.starts), axis=0))
-    return outcome
-
-
-def solve_layers(
-    tables: Sequence[LayerTable],
-    points: NDArray[np.float64],
-    objective: Objective,
-    twins: NDArray[np.int64] | None = None,
-) -> Outcome:
-    """As `solve_designs`, but each layer as if it ran alone: no waiting, no prefetch."""
-    lengths = np.array([len(table.rows) for table in tables], np.int64)
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    rows = np.concatenate([table.rows for table in tables])
-    flow = (
-        np.concatenate([table.operands for table in tables]),
-        np.concatenate([table.sizes for table in tables]),
-        np.concatenate([table.output_words for table in tables]),
-        np.concatenate([table.last_use for table in tables]),
-    )
-    outcome = empty_outcome(starts, np.empty((len(rows), len(ResidencyRow._fields))))
-    dram_words = np.empty(len(rows))
-    settle_designs(starts, flow, points, np.empty((2, len(rows))), outcome.stays, dram_words)
-    pairs = np.stack([np.arange(len(rows)), np.repeat(np.arange(len(tables)), lengths)], axis=1)
-    is_mapped = rows[:, 0] == LayerKind.CONVOLUTION
-    vectors, mapped = pairs[~is_mapped], pairs[is_mapped]
-    solve_vectors(rows, points, vectors, outcome.stays, dram_words, outcome.costs)
-    stays, spread = outcome.stays[is_mapped], slice(None)
-    if twins is not None:
-        first, spread = _first_of_twins(twins[is_mapped], stays)
-        mapped, stays = mapped[first], stays[first]
-    found = empty_outcome(starts, stays)
-    kept = (found.costs, found.mappings, found.counts, found.candidates)
-    solve_pairs(rows, points, mapped, found.stays, int(objective), kept)
-    for name in ("costs", "mappings", "counts", "candidates"):
-        getattr(outcome, name)[is_mapped] = getattr(found, name)[spread]
-    return outcome
-
-
-def _first_of_twins(
-    twins: NDArray[np.int64], stays: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], Any]:
-    """Of equal layers on equal accelerators in equal company, the first, and which is whose."""
-    kept, reserved = stays[:, :2].astype(np.int64), stays[:, 2].astype(np.int64)
-    key = (twins * 4 + kept[:, 0] * 2 + kept[:, 1]) * (reserved.max(initial=0) + 1) + reserved
-    _, first, spread = np.unique(key, return_index=True, return_inverse=True)
-    return first, spread
-
-
-def sequence(outcome: Outcome, points: NDArray[np.float64]) -> None:
-    """Put the layers of each design in sequence: prefetch, start-up and drain.
-
-    The first weights of a layer come in while the layer before runs, whose I/O they join.
-    The first layer's first tiles come in before anything computes, the last layer's last tile
-    leaves after everything has, and neither crosses the interface again. Rewrites the costs
-    that depend on it, and the waiting. [docs/equations.md 11]
-
-    Args:
-        outcome: costs of layers alone; changed.
-        points: [N, 21] the accelerator of each layer, records.HARDWARE.
-    """
-    starts, ends = outcome.starts[:-1], outcome.starts[1:] - 1
-    of = outcome.column
-    io_bytes_per_cycle, leakage = (
-        points[:, HardwareRow._fields.index(name)]
-        for name in ("io_bytes_per_cycle", "leakage_pj_per_cycle")
-    )
-    first_weights, first_inputs = of("first_weight_bytes"), of("first_input_bytes")
-    following = np.append(first_weights[1:], 0.0)
-    following[ends] = 0.0
-    moved = of("weight_bytes") + of("input_bytes") + of("output_bytes") - first_weights + following
-    moved[starts] -= first_inputs[starts]
-    moved[ends] -= of("last_output_bytes")[ends]
-    first = (first_weights + first_inputs)[starts] / io_bytes_per_cycle[starts]
-    last = of("last_output_bytes")[ends] / io_bytes_per_cycle[ends]
-    outcome.waiting[:] = np.ceil([first, last])
-    io = np.ceil(np.maximum(moved, 0.0) / io_bytes_per_cycle)
-    compute, local = of("compute_cycles"), of("local_memory_cycles")
-    cycles = np.maximum(np.maximum(compute, local), io)
-    bound = np.where(io >= local, Bound.IO, Bound.LOCAL_MEMORY)
-    leaked = cycles * leakage - of("leakage_pj")
-    of("bound")[:] = np.where(cycles > compute, bound, Bound.COMPUTE)
-    of("io_cycles")[:] = io
-    of("cycles")[:] = cycles
-    of("leakage_pj")[:] += leaked
-    of("energy_pj")[:] += leaked
-
-
 def simulate_designs(
     networks: Sequence[Network],
     hardware: Sequence[Hardware],
     objective: Objective = Objective.LATENCY,
     tables: Tables | None = None,
+    *,
+    fusion: bool = False,
 ) -> DesignCosts:
     """Costs of B designs: `networks[i]` on `hardware[i]`, every layer at its best mapping.
 
@@ -330,6 +164,7 @@ def simulate_designs(
         hardware: B accelerators.
         objective: what each layer's mapping minimises.
         tables: energy and area tables; the packaged ones when None.
+        fusion: whether inverted bottlenecks may run tile by tile, where that is better.
 
     Raises:
         UsageError: when the two lengths differ.
@@ -342,7 +177,8 @@ def simulate_designs(
             "give one accelerator per network"
         )
     points = hardware_rows(hardware, tables)
-    outcome = solve_designs([network.table for network in networks], points, objective)
+    solve = solve_fused if fusion else solve_designs
+    outcome = solve([network.table for network in networks], points, objective)
     latency_ms, energy_mj, reason = _totals(outcome, points, _clocks_mhz(hardware))
     return DesignCosts(
         latency_ms=latency_ms,
@@ -358,6 +194,8 @@ def simulate_networks(
     hardware: Sequence[Hardware],
     objective: Objective = Objective.LATENCY,
     tables: Tables | None = None,
+    *,
+    fusion: bool = False,
 ) -> DesignCosts:
     """Costs of every network on every accelerator: as `simulate_designs`, in arrays [N, H].
 
@@ -369,11 +207,13 @@ def simulate_networks(
         hardware: H accelerators.
         objective: what each layer's mapping minimises.
         tables: energy and area tables; the packaged ones when None.
+        fusion: whether inverted bottlenecks may run tile by tile, where that is better.
 
     Raises:
         NetworkError: when a network cannot be simulated.
         EnergyError: when an accelerator is outside the tables.
     """
+    solve = solve_fused if fusion else solve_designs
     layers = [network.table for network in networks]
     points, clocks = hardware_rows(hardware, tables), _clocks_mhz(hardware)
     shape = (len(networks), len(hardware))
@@ -388,7 +228,7 @@ def simulate_networks(
             # Accelerator by accelerator, all networks on each.
             twins = (number * len(here) + here[:, np.newaxis]).reshape(-1)
             repeated = points[part].repeat(len(layers), axis=0)
-            outcome = solve_designs(layers * len(here), repeated, objective, twins)
+            outcome = solve(layers * len(here), repeated, objective, twins)
             totals = _totals(outcome, repeated, clocks[part].repeat(len(layers)))
             for result, total in zip((latency_ms, energy_mj, reason), totals, strict=True):
                 result[:, part] = total.reshape(len(here), len(layers)).T
@@ -425,16 +265,20 @@ def simulate(
     hardware: Hardware,
     objective: Objective = Objective.LATENCY,
     tables: Tables | None = None,
+    *,
+    fusion: bool = False,
 ) -> NetworkCost:
     """A network on an accelerator, layer by layer; as `simulate_designs` in every total.
+
+    With `fusion` inverted bottlenecks may run tile by tile; then `LayerCost.fused` says how.
 
     Raises:
         NetworkError: when the network cannot be simulated.
         EnergyError: when the accelerator is outside the tables.
     """
     points = hardware_rows([hardware], tables)
-    outcome = solve_designs([network.table], points, objective)
-    costs = simulate_designs([network], [hardware], objective, tables)
+    outcome = (solve_fused if fusion else solve_designs)([network.table], points, objective)
+    costs = simulate_designs([network], [hardware], objective, tables, fusion=fusion)
     startup, drain = outcome.waiting[:, 0]
     return NetworkCost(
         network=network,
@@ -458,6 +302,9 @@ def _layer_cost(layer: Layer, hardware: Hardware, outcome: Outcome, i: int) -> L
         for name, value in row._asdict().items()
         if name in LayerCost.__dataclass_fields__ and name not in ("bound", "reason")
     }
+    fused = _fused(outcome, i)
+    mapped_layer = replace(layer, p=fused.made_rows) if fused else layer
+    nest = MappingRow(*outcome.mappings[i].tolist())
     return LayerCost(
         layer=layer,
         **fields,
@@ -466,5 +313,14 @@ def _layer_cost(layer: Layer, hardware: Hardware, outcome: Outcome, i: int) -> L
         output_on_chip=bool(outcome.stays[i, 1]),
         bound=Bound(int(row.bound)),
         reason=Reason(int(row.reason)),
-        mapping=edge_mapping(layer, MappingRow(*outcome.mappings[i].tolist())) if mapped else None,
+        mapping=edge_mapping(mapped_layer, nest) if mapped else None,
+        fused=fused,
     )
+
+
+def _fused(outcome: Outcome, i: int) -> Fused | None:
+    if outcome.stages is None or outcome.stages[i, 0] == 0:
+        return None
+    row = StageRow(*outcome.stages[i].tolist())
+    flags = {"keeps_halo": bool(row.keeps_halo), "weights_rest": bool(row.weights_rest)}
+    return Fused(**row._asdict() | flags)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     examples=(
         "nahas simulate mobilenet-v2",
         "nahas simulate resnet-50 --hardware edgetpu-v3 --objective energy",
+        "nahas simulate mobilenet-v2 --hardware my_accelerator.yaml --fusion",
         "nahas simulate my_model.onnx --hardware my_accelerator.yaml --json",
         "nahas simulate mobilenet-v2 --export timeloop:mobilenet-v2-timeloop",
     ),
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
 @click.argument("network")
 @hardware_option
 @objective_option
+@click.option(
+    "--fusion",
+    is_flag=True,
+    help="Run inverted bottlenecks tile by tile, expand to project on chip, where that is better.",
+)
 @tables_option
 @workers_option
 @export_option
@@ -46,6 +52,7 @@ def simulate(
     network: str,
     hardware: str,
     objective: str,
+    fusion: bool,
     tables: Path | None,
     workers: int | None,
     export: str | None,
@@ -67,7 +74,7 @@ def simulate(
     accelerator, own = hardware_from(hardware), load_tables(tables) if tables else None
     use_workers(workers)
     announce_compilation(out)
-    cost = simulated(described, accelerator, Objective[objective.upper()], own)
+    cost = simulated(described, accelerator, Objective[objective.upper()], own, fusion=fusion)
     if export:
         write_export(out, points_of(cost, own), export)
     out.show(

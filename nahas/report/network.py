@@ -161,6 +161,7 @@ def _totals(cost: NetworkCost) -> list[tuple[str, str]]:
     waited = cost.startup_cycles + cost.drain_cycles
     return [
         *rows,
+        *[("fused" if i == 0 else "", text) for i, text in enumerate(_groups(cost))],
         ("latency", f"{cost.latency_ms:.4g} ms ({cost.cycles:,.0f} cycles)"),
         (
             "cycles",
@@ -184,6 +185,27 @@ def _totals(cost: NetworkCost) -> list[tuple[str, str]]:
             f"activations {cost.activation_megabytes:.3f} MB",
         ),
     ]
+
+
+def _groups(cost: NetworkCost) -> list[str]:
+    """Every fused group: its layers, its tiles, what becomes of halo and weights."""
+    groups: list[list[LayerCost]] = []
+    for of in cost.layers:
+        if of.fused and of.fused.stage == 1:
+            groups.append([])
+        if of.fused:
+            groups[-1].append(of)
+    return [f"{group[0].layer.name} to {group[-1].layer.name}, {_plan(group)}" for group in groups]
+
+
+def _plan(group: list[LayerCost]) -> str:
+    plan = group[0].fused
+    if plan is None or plan.tiles == 1:
+        return "in one tile"
+    again = sum(of.fused.macs for of in group if of.fused) / sum(of.layer.macs for of in group) - 1
+    halo = "halo kept" if plan.keeps_halo else f"halo made again ({again:+.1%} MACs)"
+    weights = "weights rest on chip" if plan.weights_rest else "weights come in for each"
+    return f"in {plan.tiles} tiles of {plan.tile_rows} rows; {halo}; {weights}"
 
 
 def components(cost: NetworkCost) -> dict[str, float]:
@@ -264,6 +286,7 @@ def _layer_document(of: LayerCost) -> dict[str, Any]:
         "input_on_chip": of.input_on_chip,
         "output_on_chip": of.output_on_chip,
         "reason": of.reason,
+        "fused": asdict(of.fused) if of.fused else None,
         **_mapping_document(of.mapping),
     }
 

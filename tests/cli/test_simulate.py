@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -81,6 +82,25 @@ def test_hardware_file_and_objective(nahas, tmp_path):
     assert json.loads(by_name.out)["total"]["energy_mj"] != pytest.approx(
         json.loads(nahas("simulate", "mobilenet-v2", "--json").out)["total"]["energy_mj"]
     )
+
+
+def test_fused_groups_are_told(nahas, tmp_path, root):
+    path = tmp_path / "small.yaml"
+    chip = replace(preset("edge-baseline"), pes_x=2, pes_y=2, local_memory_mb=0.125)
+    save_hardware(chip, path)
+    arguments = ("simulate", "mobilenet-v2", "--hardware", path)
+    fused = json.loads(nahas(*arguments, "--fusion", "--json").out)
+    alone = json.loads(nahas(*arguments, "--json").out)
+    assert fused["total"]["latency_ms"] < alone["total"]["latency_ms"]
+    assert all(layer["fused"] is None for layer in alone["layers"])
+    plans = [layer["fused"] for layer in fused["layers"] if layer["fused"]]
+    assert plans
+    text = (root / "docs" / "json.md").read_text()
+    assert all(f"`{key}`" in text for plan in plans for key in plan)
+    out = nahas(*arguments, "--fusion").out
+    groups = sum(plan["stage"] == 1 for plan in plans)
+    assert out.count("halo") + out.count("in one tile") == groups
+    assert "fused" not in nahas(*arguments).out
 
 
 def test_what_cannot_run_exits_with_3(nahas, tmp_path):
