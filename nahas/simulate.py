@@ -2,8 +2,8 @@
 
 The rules of a network (docs/equations.md): layers run in sequence, batch 1, int8 with int32
 partial sums. An activation that fits stays on chip (`kernels.residency`). Weights stream from
-DRAM in every inference, and the first weights of each layer come in while the layer before
-runs; only the first layer's first tiles and the last layer's last tile are waited for.
+DRAM in every inference but for those that an accelerator has memory for (`kernels.parameters`),
+and the first of each layer come in while the layer before runs; only the first layer's first tiles and the last layer's last tile are waited for.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from nahas.edge_mapping import edge_mapping
 from nahas.energy import Tables, access_energies, area_mm2
 from nahas.errors import UsageError
 from nahas.hardware import Hardware
+from nahas.kernels.parameters import keep_weights
 from nahas.kernels.records import CostRow, CountsRow, HardwareRow, MappingRow, ResidencyRow
 from nahas.kernels.residency import settle_designs
 from nahas.kernels.solve import solve_pairs
@@ -49,6 +50,7 @@ class LayerCost:
         *_bytes: traffic over the I/O interface by tensor.
         utilisation: multiply-accumulates done over those possible in `cycles`.
         input_on_chip, output_on_chip: whether the activation stays in local memory.
+        weights_on_chip: whether the weights wait there from the inference before.
         mapping: the loop nest; None on the vector path.
     """
 
@@ -69,6 +71,7 @@ class LayerCost:
     utilisation: float
     input_on_chip: bool
     output_on_chip: bool
+    weights_on_chip: bool
     bound: Bound
     reason: Reason
     mapping: Mapping | None
@@ -132,7 +135,7 @@ class Outcome:
         costs: [N, 17] records.COST.
         mappings: [N, 26] records.MAPPING; zeros on the vector path.
         counts: [N, 16] records.COUNTS.
-        stays: [N, 3] records.RESIDENCY.
+        stays: [N, 4] records.RESIDENCY.
         candidates: [N] mappings costed.
         waiting: [2, B] cycles of start-up and drain.
     """
@@ -157,7 +160,7 @@ class Outcome:
 def hardware_rows(
     hardware: Sequence[Hardware], tables: Tables | None = None
 ) -> NDArray[np.float64]:
-    """Accelerators as the kernels read them: [H, 18], records.HARDWARE.
+    """Accelerators as the kernels read them: [H, 19], records.HARDWARE.
 
     Raises:
         EnergyError: when a memory or the node is outside the tables.
@@ -192,6 +195,7 @@ def _row_from(hardware: Hardware, tables: Tables | None) -> HardwareRow:
         dram_read_pj_per_byte=energies.dram_read_pj_per_byte,
         dram_write_pj_per_byte=energies.dram_write_pj_per_byte,
         leakage_pj_per_cycle=_leakage_pj_per_cycle(energies.leakage_mw, hardware),
+        parameter_memory_bytes=float(hardware.parameter_memory_bytes),
     )
 
 
@@ -220,7 +224,7 @@ def solve_designs(
     objective: Objective,
     twins: NDArray[np.int64] | None = None,
 ) -> Outcome:
-    """B designs, `tables[i]` on the accelerator `points[i]` [B, 18]: layers in sequence.
+    """B designs, `tables[i]` on the accelerator `points[i]` [B, 19]: layers in sequence.
 
     `twins` [N] may number the layers of all designs, equal layers on equal accelerators alike:
     then each is mapped once.
@@ -249,6 +253,7 @@ def solve_layers(
     outcome = empty_outcome(starts, np.empty((len(rows), len(ResidencyRow._fields))))
     dram_words = np.empty(len(rows))
     settle_designs(starts, flow, points, np.empty((2, len(rows))), outcome.stays, dram_words)
+    keep_weights(starts, rows, points, outcome.stays)
     pairs = np.stack([np.arange(len(rows)), np.repeat(np.arange(len(tables)), lengths)], axis=1)
     is_mapped = rows[:, 0] == LayerKind.CONVOLUTION
     vectors, mapped = pairs[~is_mapped], pairs[is_mapped]
@@ -269,8 +274,9 @@ def _first_of_twins(
     twins: NDArray[np.int64], stays: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], Any]:
     """Of equal layers on equal accelerators in equal company, the first, and which is whose."""
-    kept, reserved = stays[:, :2].astype(np.int64), stays[:, 2].astype(np.int64)
-    key = (twins * 4 + kept[:, 0] * 2 + kept[:, 1]) * (reserved.max(initial=0) + 1) + reserved
+    inputs, outputs, reserved, weights = stays.astype(np.int64).T
+    kept = twins * 8 + weights * 4 + inputs * 2 + outputs
+    key = kept * (reserved.max(initial=0) + 1) + reserved
     _, first, spread = np.unique(key, return_index=True, return_inverse=True)
     return first, spread
 
@@ -285,7 +291,7 @@ def sequence(outcome: Outcome, points: NDArray[np.float64]) -> None:
 
     Args:
         outcome: costs of layers alone; changed.
-        points: [N, 18] the accelerator of each layer, records.HARDWARE.
+        points: [N, 19] the accelerator of each layer, records.HARDWARE.
     """
     starts, ends = outcome.starts[:-1], outcome.starts[1:] - 1
     of = outcome.column
@@ -461,6 +467,7 @@ def _layer_cost(layer: Layer, hardware: Hardware, outcome: Outcome, i: int) -> L
         utilisation=layer.macs / (row.cycles * hardware.macs_per_cycle),
         input_on_chip=bool(outcome.stays[i, 0]),
         output_on_chip=bool(outcome.stays[i, 1]),
+        weights_on_chip=bool(outcome.stays[i, 3]),
         bound=Bound(int(row.bound)),
         reason=Reason(int(row.reason)),
         mapping=edge_mapping(layer, MappingRow(*outcome.mappings[i].tolist())) if mapped else None,

@@ -163,14 +163,16 @@ def cost(counts: CountsRow, hw: HardwareRow, stay: ResidencyRow) -> CostRow:
     """Cycles and energy of counted traffic; the tile sizes are left 0.
 
     Partial sums that local memory cannot keep cross the I/O interface, four bytes each way,
-    wherever the finished output goes. An activation that stays on chip moves between local
-    memories: a read or write there in place of one of DRAM, and nothing over the interface.
+    wherever the finished output goes. Weights or an activation that stay on chip move between
+    local memories: a read or write there in place of one of DRAM, nothing over the interface.
     """
     reads, writes = local_traffic(counts)
     finished = counts.dram_output_updates - counts.dram_output_reads
     partial = PARTIAL_SUM_BYTES * counts.dram_output_reads
-    weights, inputs = counts.dram_weight_reads, counts.dram_input_reads * (1.0 - stay.input_on_chip)
+    weights = counts.dram_weight_reads * (1.0 - stay.weights_on_chip)
+    inputs = counts.dram_input_reads * (1.0 - stay.input_on_chip)
     outputs = partial + finished * (1.0 - stay.output_on_chip)
+    reads += counts.dram_weight_reads * stay.weights_on_chip
     reads += counts.dram_input_reads * stay.input_on_chip
     writes += finished * stay.output_on_chip
     local_cycles = ceil((reads + writes) / (counts.pes * hw.local_memory_bytes_per_cycle))
@@ -224,7 +226,7 @@ def first_and_last_tile(
     pixel_pes = at.p.pes * at.q.pes
     every_output = float(layer.g) * layer.k * layer.p * layer.q
     return (
-        first_weights(layer, at),
+        first_weights(layer, at) * (1.0 - stay.weights_on_chip),
         inputs * at.g.pes * pixel_pes * (1.0 - stay.input_on_chip),
         min(outputs * channel_pes * pixel_pes, every_output) * (1.0 - stay.output_on_chip),
     )

@@ -30,7 +30,12 @@ LAYER = np.dtype([(name, np.int64) for name in LayerRow._fields])
 
 
 class HardwareRow(NamedTuple):
-    """One accelerator as the mapper sees it. All float64, so that divisions need no casts."""
+    """One accelerator as the mapper sees it. All float64, so that divisions need no casts.
+
+    Attributes:
+        local_memory_bytes: of one PE.
+        parameter_memory_bytes: the part of it in which weights may stay between inferences.
+    """
 
     pes_x: float
     pes_y: float
@@ -50,6 +55,7 @@ class HardwareRow(NamedTuple):
     dram_read_pj_per_byte: float
     dram_write_pj_per_byte: float
     leakage_pj_per_cycle: float
+    parameter_memory_bytes: float = 0.0
 
 
 HARDWARE = np.dtype([(name, np.float64) for name in HardwareRow._fields])
@@ -60,12 +66,14 @@ class ResidencyRow(NamedTuple):
 
     Attributes:
         input_on_chip, output_on_chip: 1.0 where the activation costs no DRAM traffic.
-        reserved_bytes: local memory of every PE that holds such activations, in bytes.
+        reserved_bytes: local memory of every PE that holds what stays, in bytes.
+        weights_on_chip: 1.0 where the weights wait in parameter memory.
     """
 
     input_on_chip: float
     output_on_chip: float
     reserved_bytes: float
+    weights_on_chip: float = 0.0
 
 
 RESIDENCY = np.dtype([(name, np.float64) for name in ResidencyRow._fields])

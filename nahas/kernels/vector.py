@@ -60,9 +60,9 @@ def solve_vectors(
 
     Args:
         layers: [L, 14] int64, records.LAYER.
-        hardware: [H, 18] float64, records.HARDWARE.
+        hardware: [H, 19] float64, records.HARDWARE.
         pairs: [N, 2] int64, the rows of both to combine.
-        stays: [L, 3] float64, records.RESIDENCY of each layer.
+        stays: [L, 4] float64, records.RESIDENCY of each layer.
         dram_words: [L] float64, words of each layer's operands that come from DRAM.
         costs: [L, 17] float64, written where a pair names the layer.
     """
