@@ -3,7 +3,8 @@
 The rules of a network (docs/equations.md): layers run in sequence, batch 1, int8 with int32
 partial sums. An activation that fits stays on chip (`kernels.residency`). Weights stream from
 DRAM in every inference but for those that an accelerator has memory for (`kernels.parameters`),
-and the first of each layer come in while the layer before runs; only the first layer's first tiles and the last layer's last tile are waited for.
+and the first of each layer come in while the layer before runs; only the first layer's first
+tiles and the last layer's last tile are waited for.
 """
 
 from __future__ import annotations

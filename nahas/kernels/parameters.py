@@ -1,4 +1,7 @@
-"""Which weights stay on chip between inferences. [docs/equations.md 10.4]"""
+"""Which weights stay on chip between inferences.
+
+[docs/equations.md 10.4]
+"""
 
 from __future__ import annotations
 
