@@ -27,6 +27,9 @@ PRESETS = (
 )
 """Names that `preset` knows; their numbers and sources are in data/hardware_presets.yaml."""
 
+MAY_BE_NONE = ("parameter_memory_mb", "activation_units")
+"""Parameters that may be 0: the template without what they stand for."""
+
 LARGEST = 1e12
 """No parameter of a chip comes near it; integers below it are exact in every table."""
 
@@ -43,6 +46,8 @@ class Hardware:
         local_memory_mb: local memory of one PE, in 2**20 bytes.
         parameter_memory_mb: the part of it in which weights may stay between inferences, beside
             activations; 0 where all weights stream, as in the paper's template.
+        activation_units: elements that one PE takes per cycle where a function that the output
+            path has not is applied, or a gate; 0 where all SIMD units do it.
         register_file_kb: register file of one lane, in 2**10 bytes.
         io_gb_per_s: off-chip bandwidth, in 1e9 bytes per second, reads and writes together.
         clock_mhz: clock of the whole chip.
@@ -66,11 +71,12 @@ class Hardware:
     local_memory_bytes_per_cycle: int = 128
     technology_nm: int = 22
     parameter_memory_mb: float = 0.0
+    activation_units: int = 0
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name == "parameter_memory_mb" and value == 0 and not isinstance(value, bool):
+            if field.name in MAY_BE_NONE and value == 0 and not isinstance(value, bool):
                 continue
             if (
                 isinstance(value, bool)

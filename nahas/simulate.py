@@ -161,7 +161,7 @@ class Outcome:
 def hardware_rows(
     hardware: Sequence[Hardware], tables: Tables | None = None
 ) -> NDArray[np.float64]:
-    """Accelerators as the kernels read them: [H, 19], records.HARDWARE.
+    """Accelerators as the kernels read them: [H, 20], records.HARDWARE.
 
     Raises:
         EnergyError: when a memory or the node is outside the tables.
@@ -197,6 +197,7 @@ def _row_from(hardware: Hardware, tables: Tables | None) -> HardwareRow:
         dram_write_pj_per_byte=energies.dram_write_pj_per_byte,
         leakage_pj_per_cycle=_leakage_pj_per_cycle(energies.leakage_mw, hardware),
         parameter_memory_bytes=float(hardware.parameter_memory_bytes),
+        activation_units=float(hardware.activation_units),
     )
 
 
@@ -225,7 +226,7 @@ def solve_designs(
     objective: Objective,
     twins: NDArray[np.int64] | None = None,
 ) -> Outcome:
-    """B designs, `tables[i]` on the accelerator `points[i]` [B, 19]: layers in sequence.
+    """B designs, `tables[i]` on the accelerator `points[i]` [B, 20]: layers in sequence.
 
     `twins` [N] may number the layers of all designs, equal layers on equal accelerators alike:
     then each is mapped once.
@@ -292,7 +293,7 @@ def sequence(outcome: Outcome, points: NDArray[np.float64]) -> None:
 
     Args:
         outcome: costs of layers alone; changed.
-        points: [N, 19] the accelerator of each layer, records.HARDWARE.
+        points: [N, 20] the accelerator of each layer, records.HARDWARE.
     """
     starts, ends = outcome.starts[:-1], outcome.starts[1:] - 1
     of = outcome.column

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nahas.datafiles import packaged, read_mapping
 from nahas.errors import HardwareError
 from nahas.hardware import (
+    MAY_BE_NONE,
     PRESETS,
     Hardware,
     hardware_from,
@@ -27,8 +28,8 @@ INTEGER_FIELDS = [field.name for field in fields(Hardware) if field.type == "int
 @pytest.mark.parametrize("name", [field.name for field in fields(Hardware)])
 @pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, 10**400, True, "4", None])
 def test_a_number_that_no_chip_has_is_refused_by_name(name, value):
-    if (name, value) == ("parameter_memory_mb", 0):
-        return  # weights stream
+    if name in MAY_BE_NONE and value == 0 and value is not False:
+        return
     with pytest.raises(HardwareError, match=f"^{name} is .*must be a number above 0") as refused:
         replace(BASELINE, **{name: value})
     assert "\n" not in str(refused.value)
@@ -75,6 +76,10 @@ def test_coral_holds_eight_megabytes_of_parameters_beside_its_narrow_memories():
     coral = preset("coral")
     assert coral.pes * coral.parameter_memory_bytes == 8 * 1024 * 1024
     assert coral.local_memory_bytes - coral.parameter_memory_bytes == 196_608
+
+
+def test_a_template_without_activation_units_is_the_default():
+    assert replace(BASELINE, activation_units=0) == BASELINE
 
 
 def test_parameter_memory_may_be_none_but_not_all_of_local_memory():

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
         "nahas validate --cases timeloop_cases.json --json",
         "nahas validate --peers peer_workload.json",
         "nahas validate --dpu accel-nasbench",
+        "nahas validate --devices edge-devices",
+        "nahas validate --sister",
     ),
 )
 @click.option(
@@ -44,7 +46,25 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder of Accel-NASBench: simulated latency beside that of two FPGA accelerators.",
 )
-def validate(out: Output, *, cases: Path | None, peers: Path | None, dpu: Path | None) -> int:
+@click.option(
+    "--devices",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of layer lists and latencies: simulated beside measured on Edge TPUs.",
+)
+@click.option(
+    "--sister",
+    is_flag=True,
+    help="Latencies over all 50,000 accelerators beside those released for a sister space.",
+)
+def validate(
+    out: Output,
+    *,
+    cases: Path | None,
+    peers: Path | None,
+    dpu: Path | None,
+    devices: Path | None,
+    sister: bool,
+) -> int:
     """Compare access counts, energies and cycles with Timeloop's, case by case.
 
     Exits with 1 when any number differs or a mapping does not fit the given array. A case that
@@ -55,8 +75,11 @@ def validate(out: Output, *, cases: Path | None, peers: Path | None, dpu: Path |
     from nahas.validate import Verdict
     from nahas.validate import validate as validated
 
-    if sum(given is not None for given in (cases, peers, dpu)) != 1:
-        raise UsageError("give one of --cases FILE, --peers FILE and --dpu FOLDER")
+    given = (cases, peers, dpu, devices, sister or None)
+    if sum(each is not None for each in given) != 1:
+        raise UsageError(
+            "give one of --cases FILE, --peers FILE, --dpu FOLDER, --devices FOLDER and --sister"
+        )
     if peers is not None:
         from nahas.cli.peers import show_peers
 
@@ -65,6 +88,14 @@ def validate(out: Output, *, cases: Path | None, peers: Path | None, dpu: Path |
         from nahas.cli.dpu import show_dpus
 
         return show_dpus(out, dpu)
+    if devices is not None:
+        from nahas.cli.devices import show_devices
+
+        return show_devices(out, devices)
+    if sister:
+        from nahas.cli.devices import show_sister
+
+        return show_sister(out)
     assert cases is not None
     found = validated(cases)
     out.show(

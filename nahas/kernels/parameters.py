@@ -41,7 +41,7 @@ def keep_weights(starts: Array, layers: Array, points: Array, stays: Array) -> N
     Args:
         starts: [B + 1] int64, where each design's layers start.
         layers: [N, 14] int64, records.LAYER.
-        points: [B, 19] float64, records.HARDWARE.
+        points: [B, 20] float64, records.HARDWARE.
         stays: [N, 4] float64, records.RESIDENCY as `residency.settle_designs` left it:
             weights_on_chip is written, reserved_bytes grows by what stays.
     """

@@ -34,6 +34,7 @@ class HardwareRow(NamedTuple):
 
     Attributes:
         local_memory_bytes: of one PE.
+        activation_units: of one PE, for functions and gates; 0 where the SIMD units do these.
         parameter_memory_bytes: the part of it in which weights may stay between inferences.
     """
 
@@ -56,6 +57,7 @@ class HardwareRow(NamedTuple):
     dram_write_pj_per_byte: float
     leakage_pj_per_cycle: float
     parameter_memory_bytes: float = 0.0
+    activation_units: float = 0.0
 
 
 HARDWARE = np.dtype([(name, np.float64) for name in HardwareRow._fields])

@@ -87,7 +87,7 @@ def settle_designs(
         starts: [B + 1] int64, where each design's layers start.
         layers: operands [N, 2], sizes [N, 2], output words [N] and last use [N] of all
             layers; indices of layers count within their design.
-        points: [B, 19] float64, records.HARDWARE.
+        points: [B, 20] float64, records.HARDWARE.
         reserved: [2, N] float64, scratch.
         stays: [N, 4] float64, records.RESIDENCY: all but the weights written.
         dram_words: [N] float64, written.

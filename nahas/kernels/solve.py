@@ -99,7 +99,7 @@ def solve_pairs(
 
     Args:
         layers: [L, 14] int64, records.LAYER.
-        hardware: [H, 19] float64, records.HARDWARE.
+        hardware: [H, 20] float64, records.HARDWARE.
         pairs: [N, 2] int64.
         stays: [N, 4] float64, records.RESIDENCY.
         objective: `vocabulary.Objective`.
