@@ -324,7 +324,7 @@ def tile_bytes(cost: NetworkCost, index: int) -> tuple[float, float, float]:
         return int(np.prod([loop.count for loop in spread if loop.dim in dims]))
 
     return (
-        first_weights(layer, mapping),
+        0.0 if cost.layers[index].weights_on_chip else first_weights(layer, mapping),
         float(tile[Tensor.INPUTS] * copies(Dim.G, Dim.P, Dim.Q)),
         float(min(tile[Tensor.OUTPUTS] * copies(*Dim), layer.output_words)),
     )
