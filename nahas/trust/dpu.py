@@ -51,7 +51,7 @@ class BoardError:
             networks without squeeze-excitation.
         macs_kendall, macs_kendall_plain: the same for multiply-accumulates in its place.
         macs_kendall_fitted: with multiply-accumulates in the fit in place of the simulation.
-        median_error: median of |predicted / measured - 1|.
+        median_error: median of how far predicted / measured is from 1, either way.
         scale: a, without unit.
         gate_ns_per_word: b, in ns per word.
         constant_ms: c.
