@@ -16,7 +16,15 @@ BYTES_PER_MB = 1024 * 1024
 SCHEMA_VERSION = 1
 """Version of the hardware file; a reader refuses any other."""
 
-PRESETS = ("edge-baseline", "edgetpu-v1", "edgetpu-v2", "edgetpu-v3", "coral")
+PRESETS = (
+    "edge-baseline",
+    "edgetpu-v1",
+    "edgetpu-v2",
+    "edgetpu-v3",
+    "coral",
+    "pixel-4",
+    "pixel-6",
+)
 """Names that `preset` knows; their numbers and sources are in data/hardware_presets.yaml."""
 
 BITS = {
@@ -27,6 +35,8 @@ BITS = {
 """Widths that words may have, by field."""
 
 BITS_PER_BYTE = 8
+MAY_BE_NONE = ("parameter_memory_mb", "activation_units")
+"""Parameters that may be 0: the template without what they stand for."""
 
 LARGEST = 1e12
 """No parameter of a chip comes near it; integers below it are exact in every table."""
@@ -43,6 +53,10 @@ class Hardware:
 
     Attributes:
         local_memory_mb: local memory of one PE, in 2**20 bytes.
+        parameter_memory_mb: the part of it in which weights may stay between inferences, beside
+            activations; 0 where all weights stream, as in the paper's template.
+        activation_units: elements that one PE takes per cycle where a function that the output
+            path has not is applied, or a gate; 0 where all SIMD units do it.
         register_file_kb: register file of one lane, in 2**10 bytes.
         io_gb_per_s: off-chip bandwidth, in 1e9 bytes per second, reads and writes together.
         clock_mhz: clock of the whole chip.
@@ -71,10 +85,14 @@ class Hardware:
     weight_bits: int = 8
     activation_bits: int = 8
     partial_sum_bits: int = 32
+    parameter_memory_mb: float = 0.0
+    activation_units: int = 0
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            if field.name in MAY_BE_NONE and value == 0 and not isinstance(value, bool):
+                continue
             if (
                 isinstance(value, bool)
                 or not isinstance(value, int | float)
@@ -97,6 +115,11 @@ class Hardware:
         ):
             if held < 1:
                 raise HardwareError(f"{name} is {getattr(self, name)!r}, which is below one byte")
+        if self.parameter_memory_bytes >= self.local_memory_bytes:
+            raise HardwareError(
+                f"parameter_memory_mb is {self.parameter_memory_mb!r}, but it is a part of "
+                f"local_memory_mb and must be below its {self.local_memory_mb!r}"
+            )
 
     @property
     def widths(self) -> tuple[int, int, int]:
@@ -122,6 +145,11 @@ class Hardware:
     def local_memory_bytes(self) -> int:
         """Bytes of one PE's local memory."""
         return int(self.local_memory_mb * BYTES_PER_MB)
+
+    @property
+    def parameter_memory_bytes(self) -> int:
+        """Bytes of one PE's local memory in which weights may stay."""
+        return int(self.parameter_memory_mb * BYTES_PER_MB)
 
     @property
     def register_file_bytes(self) -> int:

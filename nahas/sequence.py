@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from nahas.energy import Tables, access_energies
 from nahas.hardware import BITS_PER_BYTE, Hardware
+from nahas.kernels.parameters import keep_weights
 from nahas.kernels.records import CostRow, CountsRow, HardwareRow, MappingRow, ResidencyRow
 from nahas.kernels.residency import settle_designs
 from nahas.kernels.solve import solve_pairs
@@ -34,7 +35,7 @@ class Outcome:
         costs: [N, 17] records.COST.
         mappings: [N, 26] records.MAPPING; zeros on the vector path.
         counts: [N, 16] records.COUNTS.
-        stays: [N, 3] records.RESIDENCY.
+        stays: [N, 4] records.RESIDENCY.
         candidates: [N] mappings costed.
         waiting: [2, B] cycles of start-up and drain.
         stages: [N, 7] fusion.StageRow of layers in fused groups; zeros for the others, None where
@@ -62,7 +63,7 @@ class Outcome:
 def hardware_rows(
     hardware: Sequence[Hardware], tables: Tables | None = None
 ) -> NDArray[np.float64]:
-    """Accelerators as the kernels read them: [H, 21], records.HARDWARE.
+    """Accelerators as the kernels read them: [H, 23], records.HARDWARE.
 
     Raises:
         EnergyError: when a memory or the node is outside the tables.
@@ -100,6 +101,8 @@ def _row_from(hardware: Hardware, tables: Tables | None) -> HardwareRow:
         weight_bytes=hardware.weight_bits / BITS_PER_BYTE,
         activation_bytes=hardware.activation_bits / BITS_PER_BYTE,
         partial_sum_bytes=hardware.partial_sum_bits / BITS_PER_BYTE,
+        parameter_memory_bytes=float(hardware.parameter_memory_bytes),
+        activation_units=float(hardware.activation_units),
     )
 
 
@@ -128,7 +131,7 @@ def solve_designs(
     objective: Objective,
     twins: NDArray[np.int64] | None = None,
 ) -> Outcome:
-    """B designs, `tables[i]` on the accelerator `points[i]` [B, 21]: layers in sequence.
+    """B designs, `tables[i]` on the accelerator `points[i]` [B, 23]: layers in sequence.
 
     `twins` [N] may number the layers of all designs, equal layers on equal accelerators alike:
     then each is mapped once.
@@ -157,6 +160,7 @@ def solve_layers(
     outcome = empty_outcome(starts, np.empty((len(rows), len(ResidencyRow._fields))))
     dram_words = np.empty(len(rows))
     settle_designs(starts, flow, points, np.empty((2, len(rows))), outcome.stays, dram_words)
+    keep_weights(starts, rows, points, outcome.stays)
     map_layers(outcome, (rows, points, dram_words), objective, twins)
     return outcome
 
@@ -171,7 +175,7 @@ def map_layers(
 
     Args:
         outcome: `starts`, `stays` and `stages` are read; the rest is written.
-        layers: rows of all layers [N, 14], accelerators [B, 21], and words of each layer's
+        layers: rows of all layers [N, 14], accelerators [B, 23], and words of each layer's
             operands that come from DRAM [N].
         objective: what each mapping minimises.
         twins: as in `solve_designs`.
@@ -201,8 +205,9 @@ def _first_of_twins(
     twins: NDArray[np.int64], stays: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], Any]:
     """Of equal layers on equal accelerators in equal company, the first, and which is whose."""
-    kept, reserved = stays[:, :2].astype(np.int64), stays[:, 2].astype(np.int64)
-    key = (twins * 4 + kept[:, 0] * 2 + kept[:, 1]) * (reserved.max(initial=0) + 1) + reserved
+    inputs, outputs, reserved, weights = stays.astype(np.int64).T
+    kept = twins * 8 + weights * 4 + inputs * 2 + outputs
+    key = kept * (reserved.max(initial=0) + 1) + reserved
     _, first, spread = np.unique(key, return_index=True, return_inverse=True)
     return first, spread
 
@@ -217,7 +222,7 @@ def sequence(outcome: Outcome, points: NDArray[np.float64]) -> None:
 
     Args:
         outcome: costs of layers alone; changed.
-        points: [N, 21] the accelerator of each layer, records.HARDWARE.
+        points: [N, 23] the accelerator of each layer, records.HARDWARE.
     """
     starts, ends = outcome.starts[:-1], outcome.starts[1:] - 1
     of = outcome.column

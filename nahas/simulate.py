@@ -2,8 +2,9 @@
 
 The rules of a network (docs/equations.md): layers run in sequence, batch 1, in words of the
 accelerator's widths. An activation that fits stays on chip (`kernels.residency`). Weights stream
-from DRAM in every inference, and the first weights of each layer come in while the layer before
-runs; only the first layer's first tiles and the last layer's last tile are waited for.
+from DRAM in every inference but for those that an accelerator has memory for
+(`kernels.parameters`), and the first of each layer come in while the layer before runs; only the
+first layer's first tiles and the last layer's last tile are waited for.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class LayerCost:
         *_bytes: traffic over the I/O interface by tensor.
         utilisation: multiply-accumulates done over those possible in `cycles`.
         input_on_chip, output_on_chip: whether the activation stays in local memory.
+        weights_on_chip: whether the weights wait there from the inference before.
         mapping: the loop nest; None on the vector path. In a fused group that of the first tile.
         fused: how it is computed in a fused group; None where it runs by itself.
     """
@@ -94,6 +96,7 @@ class LayerCost:
     utilisation: float
     input_on_chip: bool
     output_on_chip: bool
+    weights_on_chip: bool
     bound: Bound
     reason: Reason
     mapping: Mapping | None
@@ -311,6 +314,7 @@ def _layer_cost(layer: Layer, hardware: Hardware, outcome: Outcome, i: int) -> L
         utilisation=layer.macs / (row.cycles * hardware.macs_per_cycle),
         input_on_chip=bool(outcome.stays[i, 0]),
         output_on_chip=bool(outcome.stays[i, 1]),
+        weights_on_chip=bool(outcome.stays[i, 3]),
         bound=Bound(int(row.bound)),
         reason=Reason(int(row.reason)),
         mapping=edge_mapping(mapped_layer, nest) if mapped else None,

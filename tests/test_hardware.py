@@ -13,6 +13,7 @@ from nahas.datafiles import packaged, read_mapping
 from nahas.errors import HardwareError
 from nahas.hardware import (
     BITS,
+    MAY_BE_NONE,
     PRESETS,
     Hardware,
     hardware_from,
@@ -28,6 +29,8 @@ INTEGER_FIELDS = [field.name for field in fields(Hardware) if field.type == "int
 @pytest.mark.parametrize("name", [field.name for field in fields(Hardware)])
 @pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, 10**400, True, "4", None])
 def test_a_number_that_no_chip_has_is_refused_by_name(name, value):
+    if name in MAY_BE_NONE and value == 0 and value is not False:
+        return
     with pytest.raises(HardwareError, match=f"^{name} is .*must be a number above 0") as refused:
         replace(BASELINE, **{name: value})
     assert "\n" not in str(refused.value)
@@ -77,16 +80,30 @@ def test_derived_numbers_of_the_baseline():
         ("edgetpu-v2", 8.73),
         ("edgetpu-v3", 8.73),
         ("coral", 4.0),
+        ("pixel-4", 25.87),
+        ("pixel-6", 8.73),
     ],
 )
 def test_presets_reach_their_published_peak(name, tops):
     assert preset(name).peak_tops == pytest.approx(tops, abs=0.005)
 
 
-def test_coral_holds_eight_megabytes():
+def test_coral_holds_eight_megabytes_of_parameters_beside_its_narrow_memories():
     coral = preset("coral")
-    registers = coral.pes * coral.compute_lanes * coral.register_file_bytes
-    assert coral.pes * coral.local_memory_bytes + registers == 8 * 1024 * 1024
+    assert coral.pes * coral.parameter_memory_bytes == 8 * 1024 * 1024
+    assert coral.local_memory_bytes - coral.parameter_memory_bytes == 196_608
+
+
+def test_a_template_without_activation_units_is_the_default():
+    assert replace(BASELINE, activation_units=0) == BASELINE
+
+
+def test_parameter_memory_may_be_none_but_not_all_of_local_memory():
+    assert replace(BASELINE, parameter_memory_mb=0) == BASELINE
+    with pytest.raises(HardwareError, match=r"^parameter_memory_mb is 2, but it is a part of"):
+        replace(BASELINE, parameter_memory_mb=2)
+    with pytest.raises(HardwareError, match=r"^parameter_memory_mb is 3, but .* below its 2$"):
+        replace(BASELINE, parameter_memory_mb=3)
 
 
 def test_the_preset_file_has_every_name_every_field_and_a_source_for_each_number():
@@ -123,13 +140,11 @@ positive = st.floats(1e-3, 1e6)
 counts = st.integers(1, 1000)
 
 
-@given(
-    st.builds(
-        Hardware,
-        **{f.name: counts if f.type == "int" else positive for f in fields(Hardware)}
-        | {name: st.sampled_from(allowed) for name, allowed in BITS.items()},
-    )
-)
+NUMBERS = {f.name: counts if f.type == "int" else positive for f in fields(Hardware)}
+WIDTHS = {name: st.sampled_from(allowed) for name, allowed in BITS.items()}
+
+
+@given(st.builds(Hardware, **NUMBERS | WIDTHS | {"parameter_memory_mb": st.floats(0, 9e-4)}))
 def test_what_is_saved_is_what_is_loaded(tmp_path_factory, hardware):
     path = tmp_path_factory.getbasetemp() / "roundtrip.yaml"
     save_hardware(hardware, path)

@@ -108,7 +108,8 @@ def test_traffic_and_speed_are_in_the_units_of_their_names(simulated):
         assert cost.activation_megabytes == pytest.approx(moved / 1e6)
         assert cost.tops == pytest.approx(2e-9 * cost.network.macs / cost.latency_ms)
         assert cost.area_mm2 == area_mm2(cost.hardware)
-        assert weights >= sum(layer.layer.weight_words for layer in cost.layers)
+        streams = (layer for layer in cost.layers if not layer.weights_on_chip)
+        assert weights >= sum(layer.layer.weight_words for layer in streams)
 
 
 # What no design can beat
@@ -135,7 +136,8 @@ def test_nothing_is_faster_than_the_ideal_of_the_paper_notes(name, baseline):
 
 def test_the_weights_alone_take_as_long_as_the_interface_needs_for_them(simulated):
     for cost in simulated:
-        words = sum(layer.layer.weight_words for layer in cost.layers)
+        streams = (layer for layer in cost.layers if not layer.weights_on_chip)
+        words = sum(layer.layer.weight_words for layer in streams)
         assert cost.cycles * cost.hardware.io_bytes_per_cycle >= words
 
 
@@ -246,6 +248,33 @@ def test_all_activations_of_a_small_network_stay_and_only_its_ends_cross_the_int
     assert [layer.weight_bytes for layer in layers] == [1024] * 4
 
 
+def test_weights_that_stay_are_read_from_local_memory_in_place_of_dram():
+    streaming = replace(preset("coral"), parameter_memory_mb=0)
+    network = networks.named("mobilenet-v2")
+    stay, stream = (simulate(network, point) for point in (preset("coral"), streaming))
+    assert stay.weight_megabytes == 0
+    assert all(layer.weights_on_chip == (layer.layer.weight_words > 0) for layer in stay.layers)
+    assert not any(layer.weights_on_chip for layer in stream.layers)
+    assert stay.latency_ms < stream.latency_ms / 5  # 3.5 MB at 0.5 GB/s are 7 ms
+    assert stay.area_mm2 == stream.area_mm2
+
+
+def test_weights_that_do_not_fit_stream():
+    point = replace(preset("coral"), parameter_memory_mb=0.25)  # 4 MiB in all
+    layers = simulate(networks.named("resnet-50"), point).layers
+    kept = sum(layer.layer.weight_words for layer in layers if layer.weights_on_chip)
+    assert 0 < kept <= 4 * 2**20
+    for layer in layers:
+        assert (layer.weight_bytes == 0) == (layer.weights_on_chip or layer.layer.kind.is_vector)
+
+
+def test_equal_layers_are_told_apart_by_where_their_weights_are():
+    point = replace(preset("coral"), parameter_memory_mb=0.1)
+    chosen = [networks.named("resnet-50"), networks.named("mobilenet-v2")]
+    together = simulate_networks(chosen, [point]).latency_ms[:, 0]
+    assert together.tolist() == [simulate(each, point).latency_ms for each in chosen]
+
+
 def test_more_io_bandwidth_is_never_slower():
     chosen = [networks.named(name) for name in ("mobilenet-v2", "efficientnet-edgetpu-s")] * 8
     designs = drawn_hardware(len(chosen), seed=3)
@@ -295,7 +324,7 @@ def tile_bytes(cost: NetworkCost, index: int) -> tuple[float, float, float]:
         return int(np.prod([loop.count for loop in spread if loop.dim in dims]))
 
     return (
-        first_weights(layer, mapping),
+        0.0 if cost.layers[index].weights_on_chip else first_weights(layer, mapping),
         float(tile[Tensor.INPUTS] * copies(Dim.G, Dim.P, Dim.Q)),
         float(min(tile[Tensor.OUTPUTS] * copies(*Dim), layer.output_words)),
     )

@@ -46,17 +46,7 @@ if TYPE_CHECKING:
 @tables_option
 @workers_option
 @export_option
-def simulate(
-    out: Output,
-    *,
-    network: str,
-    hardware: str,
-    objective: str,
-    fusion: bool,
-    tables: Path | None,
-    workers: int | None,
-    export: str | None,
-) -> int:
+def simulate(out: Output, *, network: str, hardware: str, **options: Any) -> int:
     """Simulate NETWORK, a built-in name or a .keras, .onnx or .tflite file, on an accelerator.
 
     Prints for every layer its shape, work, cycles, what bounds it, which of its activations stay
@@ -71,12 +61,14 @@ def simulate(
     from nahas.vocabulary import Objective, Reason
 
     described, operators = network_from(out, network)
-    accelerator, own = hardware_from(hardware), load_tables(tables) if tables else None
-    use_workers(workers)
+    accelerator, folder = hardware_from(hardware), options["tables"]
+    own = load_tables(folder) if folder else None
+    use_workers(options["workers"])
     announce_compilation(out)
-    cost = simulated(described, accelerator, Objective[objective.upper()], own, fusion=fusion)
-    if export:
-        write_export(out, points_of(cost, own), export)
+    objective = Objective[options["objective"].upper()]
+    cost = simulated(described, accelerator, objective, own, fusion=options["fusion"])
+    if options["export"]:
+        write_export(out, points_of(cost, own), options["export"])
     out.show(
         network_document(cost) | operators,
         layers_table(cost),

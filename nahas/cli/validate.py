@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     from nahas.validate import Validation
 
 
+_KINDS = {
+    "cases": "FILE",
+    "peers": "FILE",
+    "dpu": "FOLDER",
+    "rtl": "FOLDER",
+    "devices": "FOLDER",
+}
+"""What each option is given."""
+
+
 @command(
     "validate",
     examples=(
@@ -28,6 +38,8 @@ if TYPE_CHECKING:
         "nahas validate --peers peer_workload.json",
         "nahas validate --dpu accel-nasbench",
         "nahas validate --rtl gemmini-rtl",
+        "nahas validate --devices edge-devices",
+        "nahas validate --sister",
     ),
 )
 @click.option(
@@ -58,40 +70,58 @@ if TYPE_CHECKING:
     show_default=True,
     help="With --rtl: architectures of the Timeloop rows, drawn with a fixed seed; 0 takes all.",
 )
-def validate(
-    out: Output,
-    *,
-    cases: Path | None,
-    peers: Path | None,
-    dpu: Path | None,
-    rtl: Path | None,
-    architectures: int,
-) -> int:
+@click.option(
+    "--devices",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of layer lists and latencies: simulated beside measured on Edge TPUs.",
+)
+@click.option(
+    "--sister",
+    is_flag=True,
+    help="Latencies over all 50,000 accelerators beside those released for a sister space.",
+)
+def validate(out: Output, *, architectures: int, sister: bool, **given: Path | None) -> int:
     """Compare access counts, energies and cycles with Timeloop's, case by case.
 
     Exits with 1 when any number differs or a mapping does not fit the given array. A case that
     needs what is not modelled, a transfer between neighbouring PEs, is refused by name; with
     nothing but such cases it exits with 2. With --verbose every number is shown.
     """
-    from nahas.errors import InteropError, UsageError
+    from nahas.errors import UsageError
+
+    chosen = [(name, path) for name, path in given.items() if path is not None]
+    if len(chosen) + sister != 1:
+        options = ", ".join(f"--{name} {_KINDS[name]}" for name in given)
+        raise UsageError(f"give one of {options} and --sister")
+    if sister:
+        from nahas.cli.devices import show_sister
+
+        return show_sister(out)
+    name, path = chosen[0]
+    if name == "peers":
+        from nahas.cli.peers import show_peers
+
+        return show_peers(out, path)
+    if name == "dpu":
+        from nahas.cli.dpu import show_dpus
+
+        return show_dpus(out, path)
+    if name == "rtl":
+        from nahas.cli.rtl import show_rtl
+
+        return show_rtl(out, path, architectures)
+    if name == "devices":
+        from nahas.cli.devices import show_devices
+
+        return show_devices(out, path)
+    return _show_cases(out, path)
+
+
+def _show_cases(out: Output, cases: Path) -> int:
+    from nahas.errors import InteropError
     from nahas.validate import Verdict
     from nahas.validate import validate as validated
 
-    if sum(given is not None for given in (cases, peers, dpu, rtl)) != 1:
-        raise UsageError("give one of --cases FILE, --peers FILE, --dpu FOLDER and --rtl FOLDER")
-    if peers is not None:
-        from nahas.cli.peers import show_peers
-
-        return show_peers(out, peers)
-    if dpu is not None:
-        from nahas.cli.dpu import show_dpus
-
-        return show_dpus(out, dpu)
-    if rtl is not None:
-        from nahas.cli.rtl import show_rtl
-
-        return show_rtl(out, rtl, architectures)
-    assert cases is not None
     found = validated(cases)
     out.show(
         found.document(), _overview(found), *_details(found, out.verbosity > 0), _totals(found)

@@ -139,14 +139,15 @@ def register_file_energy(counts: CountsRow, hw: HardwareRow) -> float:
 def local_traffic(counts: CountsRow, hw: HardwareRow, stay: ResidencyRow) -> tuple[float, float]:
     """Bytes read from and written to all local memories.
 
-    An output's last visit leaves an activation; every earlier one leaves a partial sum. An
-    activation that stays on chip is read where it rests, and written there.
+    An output's last visit leaves an activation; every earlier one leaves a partial sum. Weights
+    or an activation that stay on chip are read where they rest, and written there.
     """
     finished = counts.dram_output_updates - counts.dram_output_reads
     read = counts.local_input_reads + counts.dram_input_reads * stay.input_on_chip
     written = counts.local_input_fills + finished + finished * stay.output_on_chip
     spilt, weight, activation = hw.partial_sum_bytes, hw.weight_bytes, hw.activation_bytes
-    reads = weight * counts.local_weight_reads + spilt * counts.local_output_reads
+    reads = weight * (counts.local_weight_reads + counts.dram_weight_reads * stay.weights_on_chip)
+    reads += spilt * counts.local_output_reads
     writes = spilt * (counts.local_output_fills + counts.local_output_reads)
     writes += weight * counts.local_weight_fills
     return reads + activation * read, writes + activation * written
@@ -157,12 +158,12 @@ def cost(counts: CountsRow, hw: HardwareRow, stay: ResidencyRow) -> CostRow:
     """Cycles and energy of counted traffic; the tile sizes are left 0.
 
     Partial sums that local memory cannot keep cross the I/O interface both ways, wherever the
-    finished output goes. An activation that stays on chip moves between local
-    memories: a read or write there in place of one of DRAM, and nothing over the interface.
+    finished output goes. Weights or an activation that stay on chip move between local
+    memories: a read or write there in place of one of DRAM, nothing over the interface.
     """
     reads, writes = local_traffic(counts, hw, stay)
     partial = hw.partial_sum_bytes * counts.dram_output_reads
-    weights = hw.weight_bytes * counts.dram_weight_reads
+    weights = hw.weight_bytes * (1.0 - stay.weights_on_chip) * counts.dram_weight_reads
     inputs = hw.activation_bytes * (1.0 - stay.input_on_chip) * counts.dram_input_reads
     finished = counts.dram_output_updates - counts.dram_output_reads
     outputs = partial + hw.activation_bytes * (1.0 - stay.output_on_chip) * finished
@@ -215,7 +216,7 @@ def first_and_last_tile(
     pixel_pes = at.p.pes * at.q.pes
     every_output = float(layer.g) * layer.k * layer.p * layer.q
     return (
-        hw.weight_bytes * first_weights(layer, at),
+        hw.weight_bytes * first_weights(layer, at) * (1.0 - stay.weights_on_chip),
         hw.activation_bytes * inputs * at.g.pes * pixel_pes * (1.0 - stay.input_on_chip),
         hw.activation_bytes
         * min(outputs * channel_pes * pixel_pes, every_output)

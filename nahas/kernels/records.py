@@ -32,8 +32,13 @@ LAYER = np.dtype([(name, np.int64) for name in LayerRow._fields])
 class HardwareRow(NamedTuple):
     """One accelerator as the mapper sees it. All float64, so that divisions need no casts.
 
-    The last three are bytes of a word: of a weight, of an activation, and of an output while
-    its sum is incomplete. int4 takes half a byte.
+    Attributes:
+        local_memory_bytes: of one PE.
+        weight_bytes, activation_bytes, partial_sum_bytes: of a word; int4 takes half a byte. A
+            partial sum is an output while its sum is incomplete.
+        parameter_memory_bytes: the part of local memory in which weights may stay between
+            inferences.
+        activation_units: of one PE, for functions and gates; 0 where the SIMD units do these.
     """
 
     pes_x: float
@@ -57,6 +62,8 @@ class HardwareRow(NamedTuple):
     weight_bytes: float
     activation_bytes: float
     partial_sum_bytes: float
+    parameter_memory_bytes: float = 0.0
+    activation_units: float = 0.0
 
 
 HARDWARE = np.dtype([(name, np.float64) for name in HardwareRow._fields])
@@ -67,12 +74,14 @@ class ResidencyRow(NamedTuple):
 
     Attributes:
         input_on_chip, output_on_chip: 1.0 where the activation costs no DRAM traffic.
-        reserved_bytes: local memory of every PE that holds such activations, in bytes.
+        reserved_bytes: local memory of every PE that holds what stays, in bytes.
+        weights_on_chip: 1.0 where the weights wait in parameter memory.
     """
 
     input_on_chip: float
     output_on_chip: float
     reserved_bytes: float
+    weights_on_chip: float = 0.0
 
 
 RESIDENCY = np.dtype([(name, np.float64) for name in ResidencyRow._fields])

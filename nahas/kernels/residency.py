@@ -218,7 +218,7 @@ def stays_of(
         sizes: [L, 2] int64, words of each operand.
         reserved: as `reside` wrote it.
         words_per_byte: words that take a byte in each PE, among which they are spread.
-        out: [L, 3] float64, written: records.RESIDENCY of each layer.
+        out: [L, 4] float64, records.RESIDENCY of each layer: all but the weights written.
         dram_words: [L] float64, written: words of all operands that come from DRAM.
     """
     stays, held = reserved[0], reserved[1]
@@ -246,9 +246,9 @@ def settle_designs(
         starts: [B + 1] int64, where each design's layers start.
         layers: operands [N, 2], sizes [N, 2], output words [N] and last use [N] of all
             layers; indices of layers count within their design.
-        points: [B, 21] float64, records.HARDWARE.
+        points: [B, 23] float64, records.HARDWARE.
         reserved: [2, N] float64, scratch.
-        stays: [N, 3] float64, written.
+        stays: [N, 4] float64, records.RESIDENCY: all but the weights written.
         dram_words: [N] float64, written.
     """
     operands, sizes, output_words, last_use = layers

@@ -123,9 +123,9 @@ def solve_pairs(
 
     Args:
         layers: [L, 14] int64, records.LAYER.
-        hardware: [H, 21] float64, records.HARDWARE.
+        hardware: [H, 23] float64, records.HARDWARE.
         pairs: [N, 2] int64.
-        stays: [N, 3] float64, records.RESIDENCY.
+        stays: [N, 4] float64, records.RESIDENCY.
         objective: `vocabulary.Objective`.
         outcome: written, with N rows each: COST, MAPPING and COUNTS of records, and [N] int64
             candidates costed.
@@ -139,5 +139,5 @@ def solve_pairs(
         for i in range(block * BLOCK, min((block + 1) * BLOCK, pairs.shape[0])):
             layer = layer_row(layers[pairs[i, 0]])
             hw = hardware_row(hardware[pairs[i, 1]])
-            stay = ResidencyRow(stays[i, 0], stays[i, 1], stays[i, 2])
+            stay = ResidencyRow(stays[i, 0], stays[i, 1], stays[i, 2], stays[i, 3])
             write_answer(solve(layer, hw, stay, objective, scratch), i, outcome)

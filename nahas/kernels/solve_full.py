@@ -58,5 +58,5 @@ def solve_full_pairs(
         for i in range(block * BLOCK, min((block + 1) * BLOCK, pairs.shape[0])):
             layer = layer_row(layers[pairs[i, 0]])
             hw = hardware_row(hardware[pairs[i, 1]])
-            stay = ResidencyRow(stays[i, 0], stays[i, 1], stays[i, 2])
+            stay = ResidencyRow(stays[i, 0], stays[i, 1], stays[i, 2], stays[i, 3])
             write_answer(solve_full(Pair(layer, hw, stay, objective), scratch, room), i, outcome)

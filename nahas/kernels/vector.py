@@ -1,7 +1,8 @@
 """Layers without multiply-accumulates: pooling, sums, products with a gate, activations.
 
-They run on the SIMD units, one element operation per unit and cycle, on operands in local
-memory; outputs are spread evenly over the PEs. [docs/equations.md]
+They run on the SIMD units, one element operation per unit and cycle, or, functions and gates, on
+activation units where there are such; operands are in local memory, and outputs are spread
+evenly over the PEs. [docs/equations.md 9]
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ from numpy import ceil
 
 from nahas.kernels._jit import kernel
 from nahas.kernels.edge import COMPUTE, IO, LOCAL_MEMORY
+from nahas.kernels.nest import constant
 from nahas.kernels.records import CostRow, HardwareRow, LayerRow
 from nahas.kernels.rows import RecordArray, hardware_row, layer_row
+from nahas.vocabulary import LayerKind
+
+SCALE, ACTIVATION = constant(LayerKind.SCALE), constant(LayerKind.ACTIVATION)
 
 
 @kernel()
@@ -29,7 +34,10 @@ def vector_cost(
     outputs = float(layer.n) * layer.g * layer.p * layer.q
     operations = outputs * layer.r * layer.s
     pes = min(hw.pes_x * hw.pes_y, outputs)
-    units = min(hw.lanes * hw.simd_units, ceil(outputs / pes))
+    units = hw.lanes * hw.simd_units
+    if hw.activation_units > 0.0 and (layer.kind == SCALE or layer.kind == ACTIVATION):
+        units = hw.activation_units
+    units = min(units, ceil(outputs / pes))
     input_bytes = hw.activation_bytes * dram_input_words
     output_bytes = hw.activation_bytes * outputs * (1.0 - output_on_chip)
     reads = hw.activation_bytes * operations * layer.operands
@@ -61,9 +69,9 @@ def solve_vectors(
 
     Args:
         layers: [L, 14] int64, records.LAYER.
-        hardware: [H, 21] float64, records.HARDWARE.
+        hardware: [H, 23] float64, records.HARDWARE.
         pairs: [N, 2] int64, the rows of both to combine.
-        stays: [L, 3] float64, records.RESIDENCY of each layer.
+        stays: [L, 4] float64, records.RESIDENCY of each layer.
         dram_words: [L] float64, words of each layer's operands that come from DRAM.
         costs: [L, 17] float64, written where a pair names the layer.
     """

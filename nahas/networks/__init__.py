@@ -10,7 +10,7 @@ from nahas.errors import NetworkError
 from nahas.network import Network
 from nahas.networks.edgetpu import efficientnet_edgetpu_s, mobilenet_edgetpu
 from nahas.networks.efficientnet import efficientnet_b0
-from nahas.networks.mobilenet import mobilenet_v2
+from nahas.networks.mobilenet import mobilenet_v2, mobilenet_v3_large
 from nahas.networks.resnet import resnet_50
 from nahas.spaces import named as spaces
 from nahas.spaces.builder import Builder, read_layers
@@ -23,6 +23,7 @@ _FUNCTIONS: dict[str, NetworkFunction] = {
     "efficientnet-edgetpu-s": efficientnet_edgetpu_s,
     "mobilenet-edgetpu": mobilenet_edgetpu,
     "resnet-50": resnet_50,
+    "mobilenet-v3-large": mobilenet_v3_large,
 }
 
 NAMES = tuple(_FUNCTIONS)

@@ -103,8 +103,8 @@ def _cells(of: LayerCost) -> list[str]:
 
 
 def _on_chip(of: LayerCost) -> str:
-    """Which activations of a layer stay in local memory."""
-    ends = (("in", of.input_on_chip), ("out", of.output_on_chip))
+    """Which activations and weights of a layer stay in local memory."""
+    ends = (("in", of.input_on_chip), ("out", of.output_on_chip), ("w", of.weights_on_chip))
     return " ".join(word for word, stays in ends if stays)
 
 
@@ -285,6 +285,7 @@ def _layer_document(of: LayerCost) -> dict[str, Any]:
         **{name: getattr(of, name) if runs else None for name in COSTS},
         "input_on_chip": of.input_on_chip,
         "output_on_chip": of.output_on_chip,
+        "weights_on_chip": of.weights_on_chip,
         "reason": of.reason,
         "fused": asdict(of.fused) if of.fused else None,
         **_mapping_document(of.mapping),

@@ -1,18 +1,18 @@
 """`nahas validate` beside data that is not there, and one comparison at a time."""
 
-import json
-
 import pytest
 
 
-@pytest.mark.parametrize("given", [(), ("--dpu", "--peers"), ("--cases", "--dpu")])
+@pytest.mark.parametrize(
+    "given", [(), ("--dpu", "--peers"), ("--cases", "--dpu"), ("--devices", "--dpu")]
+)
 def test_one_comparison_at_a_time(nahas, tmp_path, given):
     file = tmp_path / "file.json"
     file.write_text("{}")
-    paths = {"--dpu": tmp_path, "--peers": file, "--cases": file}
+    paths = {"--dpu": tmp_path, "--devices": tmp_path, "--peers": file, "--cases": file}
     ran = nahas("validate", *(part for name in given for part in (name, paths[name])))
     assert ran.code == 2
-    assert "give one of --cases FILE, --peers FILE, --dpu FOLDER and --rtl FOLDER" in ran.err
+    assert "give one of --cases FILE, --peers FILE, --dpu FOLDER, --rtl FOLDER" in ran.err
 
 
 def test_a_folder_without_the_measurements_is_named(nahas, tmp_path):
@@ -29,22 +29,3 @@ def test_measured_networks_are_ranked_as_the_page_says(nahas, shared):
     assert ran.code == 0
     assert "0.903" in ran.out
     assert "0.895" in ran.out
-
-
-def test_a_folder_without_rows_of_gemmini_is_named(nahas, tmp_path):
-    ran = nahas("validate", "--rtl", tmp_path)
-    assert ran.code == 2
-    assert "holds neither firesim_train.csv nor timeloop_dataset.csv.tar.gz" in ran.err
-
-
-def test_rtl_and_timeloop_agree_as_the_page_says(nahas, shared):
-    folder = shared / "data" / "gemmini-rtl"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is not there")
-    ran = nahas("validate", "--rtl", folder)
-    assert ran.code == 0
-    assert "0.990" in ran.out
-    assert "4,314" in ran.out
-    document = json.loads(nahas("validate", "--rtl", folder, "--architectures", "1", "--json").out)
-    assert document["rtl"]["predicted"]["spearman"] >= 0.97
-    assert document["timeloop"]["architectures"] == 1

@@ -81,6 +81,7 @@ STAYS = st.builds(
     st.sampled_from([0.0, 1.0]),
     st.sampled_from([0.0, 1.0]),
     st.sampled_from([0.0, 20.0]),
+    st.sampled_from([0.0, 1.0]),
 )
 
 
@@ -205,8 +206,9 @@ def test_no_cost_is_below_the_work_and_the_traffic_that_must_be(layer, hw, stay)
     units = hw.pes_x * hw.pes_y * hw.lanes * hw.simd_units * hw.macs_per_simd
     assert counts.macs == layer.macs
     assert row.compute_cycles * units >= layer.macs
+    weights = layer.weight_words * (1 - stay.weights_on_chip)
     outputs = layer.output_words * (1 - stay.output_on_chip)
-    compulsory = layer.weight_words * hw.weight_bytes + outputs * hw.activation_bytes
+    compulsory = weights * hw.weight_bytes + outputs * hw.activation_bytes
     assert row.io_cycles * hw.io_bytes_per_cycle >= compulsory
     parts = row.mac_pj + row.register_file_pj + row.local_memory_pj + row.dram_pj + row.leakage_pj
     assert row.energy_pj == pytest.approx(parts)
@@ -287,7 +289,7 @@ def test_results_do_not_depend_on_threads_or_order():
             np.empty((500, len(CountsRow._fields))),
             np.empty(500, np.int64),
         )
-        stays = np.zeros((500, 3))
+        stays = np.zeros((500, 4))
         solve_pairs(rows, point, np.ascontiguousarray(pairs[order]), stays, 0, outcome)
         every.append([array[order] for array in outcome])
     for one, other in zip(*every, strict=True):

@@ -79,6 +79,21 @@ def test_a_sum_of_two_tensors_of_which_one_comes_from_dram():
     assert row.local_memory_pj == 1200 * 2 + 1200 * 3
 
 
+@pytest.mark.parametrize("layer", [GATE, RELU])
+def test_activation_units_apply_functions_and_gates_in_place_of_the_simd_units(layer):
+    outputs = layer.output_words
+    row = costed(layer, point(activation_units=2.0), 0.0, 1.0)
+    assert row.compute_cycles == ceil(ceil(outputs / 4) / 2)
+    one = costed(layer, point(activation_units=1.0), 0.0, 1.0)
+    assert one.compute_cycles == ceil(outputs / 4)
+    assert one.energy_pj - one.leakage_pj == row.energy_pj - row.leakage_pj
+
+
+@pytest.mark.parametrize("layer", [POOL, ADD])
+def test_activation_units_leave_pools_and_sums_to_the_simd_units(layer):
+    assert costed(layer, point(activation_units=1.0), 0.0, 1.0) == costed(layer, point(), 0.0, 1.0)
+
+
 def test_a_gate_on_chip_is_bound_by_local_memory():
     row = costed(GATE, point(local_memory_bytes_per_cycle=1.0), 0.0, 1.0)
     # 128 outputs: 32 per PE in 4 rounds; 384 bytes at 4 per cycle.

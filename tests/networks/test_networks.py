@@ -16,9 +16,11 @@ SIZES = {
     "efficientnet-edgetpu-s": (2352, 5.44),
     "mobilenet-edgetpu": (990.7, 4.09),
     "resnet-50": (4089, 25.56),
+    "mobilenet-v3-large": (216.6, 5.48),
 }
 """Millions of multiply-accumulates and of parameters: paper notes, section 10.3. ResNet-50's
-25,557,032 parameters (torchvision's own count) stand there cut to 25.55, here rounded."""
+25,557,032 parameters (torchvision's own count) stand there cut to 25.55, here rounded.
+MobileNetV3-Large's are torchvision's."""
 
 LISTED = {
     "mobilenet-v2": "mobilenet_v2_1.0_224",
@@ -51,6 +53,10 @@ def test_sizes_are_the_published_ones_to_their_digits(name):
 def test_resnet_50_is_torchvisions():
     network = networks.named("resnet-50")
     assert (network.macs, network.parameters) == (4_089_184_256, 25_557_032)
+
+
+def test_mobilenet_v3_large_is_torchvisions():
+    assert networks.named("mobilenet-v3-large").parameters == 5_483_032
 
 
 def test_mobilenet_v2_is_keras_own_count():
@@ -112,6 +118,8 @@ def test_each_layer_reads_maps_of_its_own_size(name):
     for layer, sources in zip(network.layers, network.inputs, strict=True):
         for source in (network.layers[i] for i in sources if i >= 0):
             assert source.g * source.k == layer.g * layer.c, layer.name
+            if layer.kind is LayerKind.SCALE and source.p == 1:
+                continue  # the gate
             if layer.name.endswith("global_pool"):
                 assert (layer.r, layer.s) == (source.p, source.q)
             else:
