@@ -11,13 +11,14 @@ from numpy import ceil
 
 from nahas.kernels._jit import kernel
 from nahas.kernels.edge import cost, count
-from nahas.kernels.full import Trial, blocks_with, write_member
+from nahas.kernels.full import Trial, blocks_with, fits_whole, write_member
 from nahas.kernels.menu import blocks_along
 from nahas.kernels.parts import (
     FloatArray,
     Pair,
     Part,
     exact,
+    has_gaps,
     held_positions,
     held_weights,
     is_better,
@@ -101,8 +102,12 @@ def cut_into(whole: float, tiles: int, part: Part, dim: int) -> tuple[Split, boo
 
 @kernel()
 def every_tiling(pair: Pair, part: Part, wanted: int, best: FloatArray, chosen: FloatArray) -> None:
-    """Every number of tiles along every dim that changes the size of a tile."""
+    """Every number of tiles along every dim that changes the size of a tile.
+
+    A layer whose tiles would skip rows between windows is not cut where it fits.
+    """
     layer, blocks = pair.layer, part.blocks
+    cuts = not (has_gaps(layer) and fits_whole(pair, part))
     for tiles_g in range(1, int(blocks.g) + 1):
         g, takes_g = cut_into(blocks.g, tiles_g, part, G)
         for tiles_k in range(1, int(blocks.k) + 1 if takes_g else 1):
@@ -112,7 +117,8 @@ def every_tiling(pair: Pair, part: Part, wanted: int, best: FloatArray, chosen: 
                 for tiles_q in range(1, layer.q + 1 if takes_p else 1):
                     q, takes_q = cut_into(float(layer.q), tiles_q, part, Q)
                     for tiles_c in range(1, int(blocks.c) + 1 if takes_q else 1):
-                        if saves(blocks.c, 1.0, float(tiles_c)):
+                        whole = tiles_g * tiles_k * tiles_p * tiles_q * tiles_c == 1
+                        if (cuts or whole) and saves(blocks.c, 1.0, float(tiles_c)):
                             trial = Trial(part, g, k, p, q, float(tiles_c))
                             register_tiles(pair, trial, wanted, best, chosen)
 

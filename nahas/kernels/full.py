@@ -36,6 +36,7 @@ from nahas.kernels.parts import (
     may_win_cut,
     pes_along,
     smaller_part,
+    spills,
 )
 from nahas.kernels.records import HardwareRow, LayerRow
 from nahas.kernels.search import DRAM_ORDERS, is_repeated, rank
@@ -185,7 +186,8 @@ def cut_channels(
 ) -> None:
     """Cost the tilings of G, K and C beside tiles along P and Q.
 
-    With tiles along G and K given no bound falls as C is cut further.
+    With tiles along G and K given, the first bound that cannot win ends the loop over C, unless
+    smaller tiles could come to fit register files.
     """
     blocks = part.blocks
     g = 1.0
@@ -194,14 +196,16 @@ def cut_channels(
         k = 1.0
         while k <= blocks.k and g_asked:
             k_cut, k_asked = exact(blocks.k, k, 1.0, part, K)
-            several = g_cut.local * k_cut.local > 1.0
             c = 1.0
             while c <= blocks.c and k_asked:
                 cut = Cut(g, k, c, pixels.p, pixels.q)
-                if not may_win_cut(pair, floor, cut, several, best):
+                loops = spills(pair, part, cut)
+                several = loops or g_cut.local * k_cut.local > 1.0
+                if may_win_cut(pair, floor, cut, several, best):
+                    if g * k * c * pixels.p * pixels.q > 1.0:
+                        tiling(pair, part, cut, best, chosen)
+                elif not loops:
                     break
-                if g * k * c * pixels.p * pixels.q > 1.0:
-                    tiling(pair, part, cut, best, chosen)
                 c = next_count(blocks.c, c)
             k = next_count(blocks.k, k)
         g = next_count(blocks.g, g)
@@ -222,7 +226,7 @@ def cut_pixels(pair: Pair, part: Part, best: FloatArray, chosen: FloatArray) -> 
         q = 1.0
         while q <= layer.q and p_asked:
             q_cut, q_asked = exact(float(layer.q), q, 1.0, part, Q)
-            here = floor_with(pair, part, floor, p_cut.reach, q_cut.reach)
+            here = floor_with(pair, part, floor, p_cut, q_cut)
             pixels = Cut(1.0, 1.0, 1.0, p, q)
             if may_win_cut(pair, here, pixels, False, best):
                 if q_asked:
@@ -237,21 +241,19 @@ def cut_pixels(pair: Pair, part: Part, best: FloatArray, chosen: FloatArray) -> 
 def explore(pair: Pair, part: Part, best: FloatArray, chosen: FloatArray) -> None:
     """Cost the members of a part, the whole layer in one tile first.
 
-    Where it fits local memory even beside partial sums, and no tiles could skip rows between
-    windows, cutting it gains nothing. [docs/mapspace.md]
+    Where it fits local memory even beside partial sums, cutting it gains nothing, but for rows
+    that tiles skip between windows, which the space leaves out. [docs/mapspace.md]
     """
     placed = tiling(pair, part, ONCE, best, chosen)
-    if placed and fits_whole(pair, part):
+    if fits_whole(pair, part) and (placed or has_gaps(pair.layer)):
         return
     cut_pixels(pair, part, best, chosen)
 
 
 @kernel()
 def fits_whole(pair: Pair, part: Part) -> bool:
-    """Whether PEs hold their shares of the whole layer and of all partial sums, without gaps."""
+    """Whether PEs hold their shares of the whole layer and of all partial sums."""
     layer, blocks = pair.layer, part.blocks
-    if has_gaps(layer):
-        return False
     g, _ = exact(blocks.g, 1.0, 1.0, part, G)
     k, _ = exact(blocks.k, 1.0, 1.0, part, K)
     c, _ = exact(blocks.c, 1.0, 1.0, part, C)

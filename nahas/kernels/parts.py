@@ -123,21 +123,41 @@ def boxes_along(part: Part, dim: int) -> float:
 
 @kernel(inline=True)
 def least_swept(
-    positions: float, stride: float, window: float, dilation: float, boxes: float
-) -> float:
-    """Input rows that any tiling reads for `boxes` PEs along P; columns along Q likewise.
+    positions: float, stride: float, window: float, dilation: float,
+    boxes: tuple[float, float], whole: bool,
+) -> float:  # fmt: skip
+    """Input rows that members read with so many PEs along P; columns along Q likewise.
 
-    Every PE reads a halo. Where the stride is above the window tiles may skip rows between.
+    Every PE reads a halo. Where the stride is above the window, boxes skip the rows between them;
+    so do tiles, if the layer is cut. `boxes` are the fewest and the most; `whole` says that no
+    member cuts.
     """
     halo = (window - 1.0) * dilation + 1.0 - stride
     if halo >= 0.0:
-        return positions * stride + boxes * halo
+        return positions * stride + boxes[0] * halo
+    if whole:
+        return positions * stride + min(boxes[1], positions) * halo
     return positions * min(stride, window)
 
 
 @kernel(inline=True)
-def least_counts(pair: Pair, part: Part, left: Open) -> CountsRow:
-    """The least that members of a part move, if their register files held all they need."""
+def fits_one(pair: Pair) -> bool:
+    """Whether one PE could hold the whole layer and all partial sums."""
+    layer, hw = pair.layer, pair.hw
+    height = (layer.p - 1.0) * layer.stride_p + (layer.r - 1.0) * layer.dilation_r + 1.0
+    width = (layer.q - 1.0) * layer.stride_q + (layer.s - 1.0) * layer.dilation_s + 1.0
+    weights = float(layer.g) * layer.k * layer.c * layer.r * layer.s * hw.weight_bytes
+    inputs = float(layer.g) * layer.c * height * width * hw.activation_bytes
+    outputs = float(layer.g) * layer.k * layer.p * layer.q * hw.partial_sum_bytes
+    return bool(weights + inputs + outputs <= hw.local_memory_bytes - pair.stay.reserved_bytes)
+
+
+@kernel(inline=True)
+def least_counts(pair: Pair, part: Part, left: Open, whole: bool) -> CountsRow:
+    """The least that members of a part move, if their register files held all they need.
+
+    `whole` leaves out members that cut P or Q, which matters where tiles could skip rows.
+    """
     layer, blocks = pair.layer, part.blocks
     weights = float(layer.g) * layer.k * layer.c * layer.r * layer.s
     outputs = float(layer.g) * layer.k * layer.p * layer.q
@@ -145,9 +165,10 @@ def least_counts(pair: Pair, part: Part, left: Open) -> CountsRow:
     steps = shared(blocks.g, part, G) * shared(blocks.k, part, K) * shared(blocks.c, part, C)
     steps *= shared(float(layer.p), part, P) * shared(float(layer.q), part, Q)
     steps *= float(layer.r * layer.s)
-    along_p, along_q = boxes_along(part, P), boxes_along(part, Q)
-    rows = least_swept(layer.p, layer.stride_p, layer.r, layer.dilation_r, along_p)
-    columns = least_swept(layer.q, layer.stride_q, layer.s, layer.dilation_s, along_q)
+    along_p = boxes_along(part, P), pes_along(part, P) * left.pes
+    along_q = boxes_along(part, Q), pes_along(part, Q) * left.pes
+    rows = least_swept(layer.p, layer.stride_p, layer.r, layer.dilation_r, along_p, whole)
+    columns = least_swept(layer.q, layer.stride_q, layer.s, layer.dilation_s, along_q, whole)
     inputs = float(layer.g) * layer.c * rows * columns
     updates = outputs * layer.r * layer.s * ceil(layer.c / blocks.dot)
     copies = weights * pes_along(part, P) * pes_along(part, Q)
@@ -262,20 +283,35 @@ def least_fills(pair: Pair, part: Part, left: Open) -> float:
 
 
 @kernel()
+def least_fills_cut(pair: Pair, part: Part, left: Open) -> float:
+    """`least_fills` where DRAM cuts P or Q: no positions are held along the dim that it cuts."""
+    room = held_positions(pair, part.blocks)
+    p = pair.layer.p / (pes_along(part, P) * lanes_along(part, P))
+    q = pair.layer.q / (pes_along(part, Q) * lanes_along(part, Q))
+    fills = min(p * max(1.0, q / room), q * max(1.0, p / room))
+    return max(1.0, fills / (left.lanes * left.pes))
+
+
+@kernel()
 def may_win(pair: Pair, part: Part, left: Open, best: FloatArray) -> bool:
     """Whether a member of a part might be better than the best so far.
 
     Either each output comes to a register file `least_visits` times, or each weight
-    `least_fills` times.
+    `least_fills` times. Members that cut P or Q are bounded apart where their tiles skip rows.
     """
-    counts = least_counts(pair, part, left)
     visits = least_visits(pair, part, left)
     fills = np.inf if visits == 1.0 else least_fills(pair, part, left)
-    for times in (Repeats(1.0, 1.0, 1.0, 1.0, visits), Repeats(1.0, 1.0, 1.0, fills, 1.0)):
-        if times.fills < np.inf and times.visits < np.inf:
-            first, second = figures(pair, repeated(counts, times))
-            if is_better(first, second, best):
-                return True
+    for cuts in range(2):
+        if cuts and (not has_gaps(pair.layer) or fits_one(pair)):
+            break
+        counts = least_counts(pair, part, left, not cuts)
+        if cuts and fills < np.inf:
+            fills = max(fills, least_fills_cut(pair, part, left))
+        for times in (Repeats(1.0, 1.0, 1.0, 1.0, visits), Repeats(1.0, 1.0, 1.0, fills, 1.0)):
+            if times.fills < np.inf and times.visits < np.inf:
+                first, second = figures(pair, repeated(counts, times))
+                if is_better(first, second, best):
+                    return True
     return False
 
 
@@ -298,15 +334,28 @@ def floor_of(pair: Pair, part: Part) -> Floor:
     left = Open(1.0, 1.0)
     visits = least_visits(pair, part, left)
     fills = np.inf if visits == 1.0 else least_fills(pair, part, left)
-    return Floor(least_counts(pair, part, left), visits, fills)
+    return Floor(least_counts(pair, part, left, False), visits, fills)
+
+
+@kernel(inline=True)
+def spills(pair: Pair, part: Part, cut: Cut) -> bool:
+    """Whether register files cannot hold the weights of a tile, so that local memory loops.
+
+    They hold all of a lane's weights once only where no loop changes them, else twice.
+    """
+    layer, held = pair.layer, held_weights(pair, part.blocks)
+    channels = ceil(ceil(part.blocks.c / cut.c) / lanes_along(part, C))
+    if cut.g * cut.k * cut.c > 1.0:
+        held = held // 2.0
+    return bool(channels * layer.r * layer.s > held)
 
 
 @kernel()
 def may_win_cut(pair: Pair, floor: Floor, cut: Cut, several: bool, best: FloatArray) -> bool:
     """Whether a member with these tiles might be better than the best so far, in some order.
 
-    `several` says that local memory loops over G or K, so that every tile of pixels fetches
-    the weights of register files again. [docs/equations.md 7.1-7.3]
+    `several` says that local memory loops over G, K or the reduction, so that every tile of pixels
+    fetches the weights of register files again. [docs/equations.md 7.1-7.3]
     """
     pixels = cut.p * cut.q
     for order in (WEIGHTS_STAY_P, OUTPUTS_STAY, INPUTS_STAY_P):
@@ -346,10 +395,13 @@ def swept_with(
 
 
 @kernel()
-def floor_with(pair: Pair, part: Part, floor: Floor, p_reach: float, q_reach: float) -> Floor:
-    """The floor of members whose PEs hold so many positions along P and Q."""
+def floor_with(pair: Pair, part: Part, floor: Floor, p: Split, q: Split) -> Floor:
+    """The floor of members with these tiles along P and Q.
+
+    Register files hold positions only along dims that DRAM leaves whole.
+    """
     layer, counts = pair.layer, floor.counts
-    known_p, known_q = (boxes_along(part, P), p_reach), (boxes_along(part, Q), q_reach)
+    known_p, known_q = (boxes_along(part, P), p.reach), (boxes_along(part, Q), q.reach)
     rows = swept_with(layer.p, layer.stride_p, layer.r, layer.dilation_r, known_p)
     columns = swept_with(layer.q, layer.stride_q, layer.s, layer.dilation_s, known_q)
     inputs = float(layer.g) * layer.c * rows * columns
@@ -361,4 +413,11 @@ def floor_with(pair: Pair, part: Part, floor: Floor, p_reach: float, q_reach: fl
         counts.local_output_updates, counts.local_output_reads, counts.dram_weight_reads,
         inputs, counts.dram_output_reads, counts.dram_output_updates,
     )  # fmt: skip
-    return Floor(least, floor.visits, floor.fills)
+    fills = floor.fills
+    if fills < np.inf and p.dram * q.dram > 1.0:
+        room = held_positions(pair, part.blocks)
+        p_work, q_work = shared(float(layer.p), part, P), shared(float(layer.q), part, Q)
+        p_held = 1.0 if p.dram > 1.0 else min(room, p_work)
+        q_held = 1.0 if q.dram > 1.0 else min(room, q_work)
+        fills = max(fills, ceil(p_work / p_held) * ceil(q_work / q_held))
+    return Floor(least, floor.visits, fills)
