@@ -175,7 +175,7 @@ def _settle(
 
     Returns:
         As of `settle_designs`, for every layer what holds for its chain: records.RESIDENCY
-        [L, 3] and operand words from DRAM [L]; and `stages.Around` of every chain [G, 4].
+        [L, 4] and operand words from DRAM [L]; and `stages.Around` of every chain [G, 4].
     """
     is_first = np.ones(len(table.rows), bool)
     for first, stages in chains:

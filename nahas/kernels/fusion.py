@@ -353,7 +353,7 @@ def fuse_groups(
 
     Args:
         layers: [N, 14] int64, records.LAYER.
-        hardware: [H, 18] float64, records.HARDWARE.
+        hardware: [H, 23] float64, records.HARDWARE.
         groups: [G, 3] int64, first layer, stages, and row of `hardware`.
         around: [G, 4] float64, `Around`.
         objective: `vocabulary.Objective`.
