@@ -12,12 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.kernels.fusion import StageRow, fuse_groups
+from nahas.kernels.parameters import keep_weights
 from nahas.kernels.records import HardwareRow, LayerRow, ResidencyRow
 from nahas.kernels.residency import settle_designs
 from nahas.kernels.search import rank
 from nahas.network import NO_OPERAND, LayerTable
 from nahas.sequence import Outcome, empty_outcome, map_layers, sequence, solve_layers
 from nahas.vocabulary import LayerKind, Objective, Reason
+
+WEIGHTS = ResidencyRow._fields.index("weights_on_chip")
 
 Chain = tuple[int, int]
 """First layer of a chain, and how many layers it has."""
@@ -160,7 +163,8 @@ def _fused_groups(
     groups = np.array([(first, stages, 0) for first, stages in chains])
     figures = np.empty((len(chains), 3))
     outcome = (fused.costs, fused.mappings, plans)
-    fuse_groups(table.rows, point, groups, around, int(objective), outcome, figures)
+    near = (around, np.ascontiguousarray(stays[:, WEIGHTS]))
+    fuse_groups(table.rows, point, groups, near, int(objective), outcome, figures)
     for (first, stages), (_, _, costed) in zip(chains, figures.tolist(), strict=True):
         fused.candidates[first] = costed
         fused.stays[first + 1 : first + stages, 0] = 1.0
@@ -173,9 +177,12 @@ def _settle(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """What stays on chip when each chain runs as if it were one layer.
 
+    Weights stay layer by layer, beside the activations that stay so.
+
     Returns:
         As of `settle_designs`, for every layer what holds for its chain: records.RESIDENCY
-        [L, 3] and operand words from DRAM [L]; and `stages.Around` of every chain [G, 4].
+        [L, 4] and operand words from DRAM [L]; and of every chain [G, 4] all of `stages.Around`
+        but for the weights.
     """
     is_first = np.ones(len(table.rows), bool)
     for first, stages in chains:
@@ -195,6 +202,7 @@ def _settle(
     stays = np.empty((len(firsts), len(ResidencyRow._fields)))
     settle_designs(np.array([0, len(firsts)]), flow, point, reserved, stays, words)
     on_chip = (operands == NO_OPERAND) | ((operands >= 0) & (reserved[0][operands] == 1.0))
-    chosen = node[[first for first, _ in chains]]
-    around = np.column_stack([on_chip[chosen].astype(np.float64), stays[chosen, 1:3]])
-    return stays[node], words[node], around
+    every, begins = stays[node], [first for first, _ in chains]
+    keep_weights(np.array([0, len(node)]), table.rows, point, every)
+    around = np.column_stack([on_chip[node[begins]].astype(np.float64), every[begins, 1:3]])
+    return every, words[node], around

@@ -32,9 +32,9 @@ class Outcome:
 
     Attributes:
         starts: [B + 1] where each design's layers start.
-        costs: [N, 17] records.COST.
-        mappings: [N, 26] records.MAPPING; zeros on the vector path.
-        counts: [N, 16] records.COUNTS.
+        costs: [N, 18] records.COST.
+        mappings: [N, 28] records.MAPPING; zeros on the vector path.
+        counts: [N, 18] records.COUNTS.
         stays: [N, 4] records.RESIDENCY.
         candidates: [N] mappings costed.
         waiting: [2, B] cycles of start-up and drain.

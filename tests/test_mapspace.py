@@ -14,7 +14,7 @@ from nahas.kernels.tilings import next_count, split
 from nahas.layers import Layer
 from nahas.mapping import Mapping, evaluate
 from nahas.mapspace import candidates, evaluated_cost, evaluated_counts
-from nahas.simulate import hardware_rows
+from nahas.sequence import hardware_rows
 from nahas.vocabulary import Access, Dim, DramOrder, Level, Slot, Tensor
 
 FREE = ResidencyRow(0.0, 0.0, 0.0)

@@ -17,15 +17,8 @@ from nahas.layers import Layer
 from nahas.mapping import Mapping, evaluate
 from nahas.mapspace import evaluated_cost
 from nahas.network import Network
-from nahas.simulate import (
-    NetworkCost,
-    Outcome,
-    hardware_rows,
-    simulate,
-    simulate_designs,
-    simulate_networks,
-    solve_designs,
-)
+from nahas.sequence import Outcome, hardware_rows, solve_designs
+from nahas.simulate import NetworkCost, simulate, simulate_designs, simulate_networks
 from nahas.spaces.accelerator import accelerator_space, hardware
 from nahas.vocabulary import Bound, Dim, Level, Objective, Reason, Slot, Tensor
 

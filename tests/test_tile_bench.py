@@ -12,7 +12,7 @@ from nahas.hardware import preset
 from nahas.kernels.records import CostRow, LayerRow
 from nahas.layers import Layer
 from nahas.network import Network
-from nahas.simulate import hardware_rows
+from nahas.sequence import hardware_rows
 from nahas.spaces.accelerator import accelerator_space
 from nahas.tile_bench import bench, draw, run, source_of, verify
 from nahas.tile_bench.solve import room, solve_part

@@ -68,7 +68,8 @@ def _sizes(choices: ChoiceArray) -> Floats:
     squeezes = stages[:, :, 3]
     size, entering = mnasnet.RESOLUTION // 2, mnasnet.STEM
     whole_macs, whole_parameters = _fixed()
-    columns, reach, pixel = [], np.zeros(len(choices)), 2
+    columns: list[Floats] = []
+    reach, pixel = np.zeros(len(choices)), 2
     for i, (leaving, stride) in enumerate(zip(mnasnet.CHANNELS, mnasnet.STRIDES, strict=True)):
         macs, parameters = np.zeros(len(choices)), np.zeros(len(choices))
         for layer in range(mnasnet.MOST_LAYERS[i]):
@@ -85,7 +86,7 @@ def _sizes(choices: ChoiceArray) -> Floats:
         reach += pixel * layers[:, i] * (kernel[:, i] - 1.0)
         whole_macs, whole_parameters = whole_macs + macs, whole_parameters + parameters
         columns += [macs, parameters]
-    columns += [whole_macs, whole_parameters, layers.sum(axis=1), reach]
+    columns += [whole_macs, whole_parameters, layers.sum(axis=1).astype(np.float64), reach]
     return np.log(np.stack(columns, axis=1))
 
 

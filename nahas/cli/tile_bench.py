@@ -92,8 +92,8 @@ def tile_bench(ctx: click.Context, out: Output, /, **given: Any) -> int:
     objective = Objective[options["objective"].upper()]
     announce_compilation(out)
     if options["compare"]:
-        return show_comparison(out, _source(options), objective, options)
-    source = _source(options)
+        return show_comparison(out, _source(out, options), objective, options)
+    source = _source(out, options)
     pairs = options["pairs"] or source.default_pairs
     dataset = _dataset(source, pairs, objective, options)
     try:
@@ -134,14 +134,14 @@ def _checked(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:
     return given | saved_options(ctx, parts_of(given["out"]) / OPTIONS_FILE)
 
 
-def _source(options: dict[str, Any]) -> Source:
+def _source(out: Output, options: dict[str, Any]) -> Source:
     from nahas.cli.simulate import network_from
     from nahas.hardware import hardware_from
     from nahas.tile_bench import source_of
 
     return source_of(
         options["seed"],
-        named_networks=[network_from(name) for name in options["network"]],
+        named_networks=[network_from(out, name)[0] for name in options["network"]],
         hardware=[hardware_from(name) for name in options["hardware"]],
     )
 

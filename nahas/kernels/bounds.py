@@ -116,8 +116,8 @@ def axis_words(axis: Axis, counts: IntArray, level: int, overlaps: bool) -> int:
     cut, it is what the tiles cover: they overlap, or leave gaps that no tile has. Where
     instances spread the window, or the loops cut it, slides may spare all but the words in use.
     """
-    tiles = ceil_div(axis.positions, counts[axis.dim, 2 * level :].prod())
-    windows = ceil_div(axis.window, counts[axis.window_dim, 2 * level :].prod())
+    tiles = ceil_div(axis.positions, int(counts[axis.dim, 2 * level :].prod()))
+    windows = ceil_div(axis.window, int(counts[axis.window_dim, 2 * level :].prod()))
     covered = (axis.positions - 1) * axis.stride + (axis.window - 1) * axis.dilation + 1
     fetched = windows * (axis.positions - tiles) * axis.stride + tiles * windows
     fetched += tiles * (axis.window - windows) * axis.dilation

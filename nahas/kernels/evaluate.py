@@ -154,7 +154,7 @@ def input_arrivals(
     axis(c, d, (moves(nest, c, loop, end), moves(nest, d, loop, end)), w, columns)
     fills = fetched((whole, still), h[0], w[0])
     if exact:
-        reads = (whole - still) * rows[1:].sum() * columns[1:].sum()
+        reads = (whole - still) * int(rows[1:].sum()) * int(columns[1:].sum())
         reads += still * joined(rows, columns)
     else:
         reads = fetched((whole, still), h[1], w[1])

@@ -187,6 +187,7 @@ def add_tiles(
                     around.input_on_chip if s == 0 else 1.0,
                     around.output_on_chip if s == last else 1.0,
                     room.reserved[s],
+                    around.weights_on_chip[s],
                 )
                 made = (rows, around.addend_on_chip)
                 seen += stage_cost(stages, s, hw, stay, made, objective, found)
@@ -228,13 +229,13 @@ def rest_weights(layer: LayerRow, hw: HardwareRow, total: RecordArray) -> None:
         hw: the accelerator.
         total: [18] float64, records.COST of all tiles, changed.
     """
-    words, fetched = float(weight_words(layer)), total[WEIGHT_BYTES]
+    once, fetched = weight_words(layer) * hw.weight_bytes, total[WEIGHT_BYTES]
     pes = hw.pes_x * hw.pes_y
-    total[WEIGHT_BYTES] = words
-    total[DRAM_PJ] -= (fetched - words) * hw.dram_read_pj_per_byte
+    total[WEIGHT_BYTES] = once
+    total[DRAM_PJ] -= (fetched - once) * hw.dram_read_pj_per_byte
     total[LOCAL_PJ] += fetched * hw.local_memory_read_pj_per_byte
-    total[LOCAL_PJ] += words * hw.local_memory_write_pj_per_byte
-    total[LOCAL_CYCLES] += ceil((fetched + words) / (pes * hw.local_memory_bytes_per_cycle))
+    total[LOCAL_PJ] += once * hw.local_memory_write_pj_per_byte
+    total[LOCAL_CYCLES] += ceil((fetched + once) / (pes * hw.local_memory_bytes_per_cycle))
 
 
 @kernel()
@@ -282,12 +283,12 @@ def cost_plan(
         room: `totals`, `firsts` and `plans` are written.
     """
     tallest(stages, plan, (room.spans, room.walk), room.sizes)
-    reserve(stages, plan, around, room.sizes, hw.pes_x * hw.pes_y, room.reserved)
+    reserve(stages, hw, plan, around, room.sizes, room.reserved)
     if room.reserved.max() >= hw.local_memory_bytes:
         return np.inf, np.inf, 0
     seen = add_tiles(stages, hw, plan, around, objective, room)
     for s in range(stages.shape[0]):
-        if plan.weights_rest:
+        if plan.weights_rest and around.weights_on_chip[s] == 0.0:
             rest_weights(layer_row(stages[s]), hw, room.totals[s])
         finish(hw, room.totals[s])
     cycles, energy = group_figures(hw, room.totals)
@@ -346,26 +347,28 @@ def fuse(
 
 @kernel(parallel=True)
 def fuse_groups(
-    layers: RecordArray, hardware: RecordArray, groups: RecordArray, around: RecordArray,
-    objective: int, outcome: tuple[RecordArray, RecordArray, RecordArray], figures: RecordArray,
+    layers: RecordArray, hardware: RecordArray, groups: RecordArray,
+    around: tuple[RecordArray, RecordArray], objective: int,
+    outcome: tuple[RecordArray, RecordArray, RecordArray], figures: RecordArray,
 ) -> None:  # fmt: skip
     """`fuse` for every group.
 
     Args:
         layers: [N, 14] int64, records.LAYER.
-        hardware: [H, 18] float64, records.HARDWARE.
+        hardware: [H, 23] float64, records.HARDWARE.
         groups: [G, 3] int64, first layer, stages, and row of `hardware`.
-        around: [G, 4] float64, `Around`.
+        around: `Around` but for the weights [G, 4], and whether each layer's weights stay [N].
         objective: `vocabulary.Objective`.
         outcome: costs, mappings and `StageRow` of all layers, N rows each; written where a
             group has the layer and some plan fits.
         figures: [G, 3] float64, written: cycles, energy in pJ, mappings costed.
     """
     costs, mappings, plans = outcome
+    near, weights_on_chip = around
     for i in prange(groups.shape[0]):
         a = groups[i, 0]
         b = a + groups[i, 1]
         hw = hardware_row(hardware[groups[i, 2]])
-        near = Around(around[i, 0], around[i, 1], around[i, 2], around[i, 3])
+        kept = Around(near[i, 0], near[i, 1], near[i, 2], near[i, 3], weights_on_chip[a:b])
         here = (costs[a:b], mappings[a:b], plans[a:b])
-        figures[i, 0], figures[i, 1], figures[i, 2] = fuse(layers[a:b], hw, near, objective, here)
+        figures[i, 0], figures[i, 1], figures[i, 2] = fuse(layers[a:b], hw, kept, objective, here)

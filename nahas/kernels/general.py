@@ -144,7 +144,7 @@ def counted(task: Task, work: Work, orders: tuple[int, int], best: Best) -> Best
     machine = task.machine
     steps = evaluate(task.layer, loops[:number], machine.keep, machine.exact_multicast, words)
     work.words[:] = words
-    cost = cost_of(machine, task.layer, work.words, steps, work.counts[:, 1].prod())
+    cost = cost_of(machine, task.layer, work.words, steps, int(work.counts[:, 1].prod()))
     first, second = rank(cost, task.objective)
     if first < best.first or (first == best.first and second < best.second):
         work.best_counts[:] = work.counts

@@ -11,22 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.kernels._jit import kernel
-from nahas.kernels.nest import constant
-from nahas.kernels.records import LayerRow
 from nahas.kernels.rows import hardware_row, layer_row
-from nahas.vocabulary import LayerKind
+from nahas.kernels.stages import weight_words
 
 Array = NDArray[Any]
-
-CONVOLUTION = constant(LayerKind.CONVOLUTION)
-
-
-@kernel(inline=True)
-def weight_words(layer: LayerRow) -> float:
-    """All weights of a layer; 0 on the vector path."""
-    if layer.kind != CONVOLUTION:
-        return 0.0
-    return float(layer.g) * layer.k * layer.c * layer.r * layer.s
 
 
 @kernel()

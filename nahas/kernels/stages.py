@@ -13,7 +13,7 @@ from typing import NamedTuple
 from numpy import ceil
 
 from nahas.kernels._jit import kernel
-from nahas.kernels.records import LayerRow
+from nahas.kernels.records import HardwareRow, LayerRow
 from nahas.kernels.rows import RecordArray, layer_row
 from nahas.vocabulary import LayerKind
 
@@ -43,13 +43,16 @@ class Around(NamedTuple):
     Attributes:
         input_on_chip, addend_on_chip, output_on_chip: 1.0 where the tensor that the first stage
             reads, that a closing sum reads besides, or that the group makes costs no DRAM traffic.
-        reserved_bytes: local memory of every PE that holds such activations, in bytes.
+        reserved_bytes: local memory of every PE that holds such activations, and weights that
+            stay, in bytes.
+        weights_on_chip: [S] float64, 1.0 for each stage whose weights stay between inferences.
     """
 
     input_on_chip: float
     addend_on_chip: float
     output_on_chip: float
     reserved_bytes: float
+    weights_on_chip: RecordArray
 
 
 @kernel()
@@ -147,36 +150,38 @@ def tallest(
 
 @kernel()
 def reserve(
-    stages: RecordArray, plan: Plan, around: Around, sizes: RecordArray, pes: float,
+    stages: RecordArray, hw: HardwareRow, plan: Plan, around: Around, sizes: RecordArray,
     reserved: RecordArray,
 ) -> None:  # fmt: skip
     """Local memory of every PE that is taken while each stage runs.
 
     Besides what the network keeps: the tensor that the stage reads and the one that it makes,
     as far as they are the group's own; of the others the halo, where it is kept; resting
-    weights; and, while another stage runs, the input of the next tile that comes in and the
-    output of the last one that leaves, where they cross the interface.
+    weights, but for those that stay between inferences, which the network keeps; and, while
+    another stage runs, the input of the next tile that comes in and the output of the last one
+    that leaves, where they cross the interface.
 
     Args:
         stages: [S, 14] int64, records.LAYER of the group.
+        hw: the accelerator.
         plan: how the group is computed.
         around: what the network keeps on chip meanwhile.
         sizes: [3, S] int64, as `tallest` wrote it.
-        pes: PEs of the accelerator.
         reserved: [S] float64, written.
     """
     last = stages.shape[0] - 1
     for s in range(last + 1):
-        words = 0
+        weights, activations = 0, 0
         for j in range(last + 1):
             layer = layer_row(stages[j])
-            if plan.weights_rest:
-                words += weight_words(layer)
+            if plan.weights_rest and around.weights_on_chip[j] == 0.0:
+                weights += weight_words(layer)
             if j < last:
                 rows = sizes[0, j] if j in (s - 1, s) else sizes[1, j]
-                words += rows * words_of_row(layer)
+                activations += rows * words_of_row(layer)
         if plan.tiles > 1 and s > 0 and around.input_on_chip == 0.0:
-            words += input_words(layer_row(stages[0]), sizes[2, 0])
+            activations += input_words(layer_row(stages[0]), sizes[2, 0])
         if plan.tiles > 1 and s < last and around.output_on_chip == 0.0:
-            words += plan.rows * words_of_row(layer_row(stages[last]))
-        reserved[s] = around.reserved_bytes + ceil(words / pes)
+            activations += plan.rows * words_of_row(layer_row(stages[last]))
+        held = weights * hw.weight_bytes + activations * hw.activation_bytes
+        reserved[s] = around.reserved_bytes + ceil(held / (hw.pes_x * hw.pes_y))

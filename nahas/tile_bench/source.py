@@ -20,7 +20,7 @@ from nahas.errors import UsageError
 from nahas.hardware import Hardware
 from nahas.kernels.records import HardwareRow, LayerRow, ResidencyRow
 from nahas.network import Network
-from nahas.simulate import hardware_rows
+from nahas.sequence import hardware_rows
 from nahas.spaces import accelerator, macro, mnasnet
 from nahas.vocabulary import LayerKind
 
@@ -38,9 +38,9 @@ class Pairs:
 
     Attributes:
         layers: [L, 14] records.LAYER, of the whole source.
-        points: [H, 21] records.HARDWARE; rows of accelerators that no pair has used yet are NaN.
+        points: [H, 23] records.HARDWARE; rows of accelerators that no pair has used yet are NaN.
         pairs: [N, 2] the rows of `layers` and `points` to combine.
-        stays: [N, 3] records.RESIDENCY.
+        stays: [N, 4] records.RESIDENCY.
     """
 
     layers: NDArray[np.int64]

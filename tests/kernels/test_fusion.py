@@ -68,6 +68,9 @@ def accelerators(draw: st.DrawFn) -> HardwareRow:
         register_file_bytes=float(draw(st.integers(40, 400))),
         local_memory_bytes_per_cycle=float(draw(st.sampled_from([1, 4, 16]))),
         io_bytes_per_cycle=draw(st.sampled_from([0.5, 2.0, 16.0])),
+        weight_bytes=draw(st.sampled_from([0.5, 1.0, 2.0])),
+        activation_bytes=draw(st.sampled_from([0.5, 1.0, 2.0])),
+        partial_sum_bytes=draw(st.sampled_from([2.0, 3.0, 4.0])),
     )
 
 
@@ -77,6 +80,7 @@ AROUND = st.builds(
     st.sampled_from([0.0, 1.0]),
     st.sampled_from([0.0, 1.0]),
     st.integers(0, 40).map(float),
+    st.lists(st.sampled_from([0.0, 1.0]), min_size=4, max_size=4).map(np.array),
 )
 
 
@@ -116,7 +120,7 @@ def walk(group: list[Layer], plan: Plan) -> list[list[tuple[set[int], set[int]]]
     return tiles
 
 
-def reserved(group: list[Layer], plan: Plan, around: Around, pes: float) -> list[float]:
+def reserved(group: list[Layer], hw: HardwareRow, plan: Plan, around: Around) -> list[float]:
     """Bytes of every PE that are taken while each stage runs, by what lies there."""
     tiles, last = walk(group, plan), len(group) - 1
     row = [layer.g * layer.k * layer.q for layer in group]
@@ -124,20 +128,22 @@ def reserved(group: list[Layer], plan: Plan, around: Around, pes: float) -> list
     halo = [max(len(tile[s][0] - tile[s][1]) for tile in tiles) * row[s] for s in range(last)]
     coming = replace(group[0], p=max(len(tile[0][1]) for tile in tiles)).input_words
     leaving = plan.rows * row[last]
+    streamed = zip(group, around.weights_on_chip, strict=False)
+    resting = sum(layer.weight_words for layer, stays in streamed if not stays)
     taken = []
     for s in range(last + 1):
         words = sum(tall[j] if j in (s - 1, s) else halo[j] for j in range(last))
-        words += sum(layer.weight_words for layer in group) * plan.weights_rest
         if plan.tiles > 1:
             words += coming * (s > 0 and not around.input_on_chip)
             words += leaving * (s < last and not around.output_on_chip)
-        taken.append(around.reserved_bytes + ceil(words / pes))
+        held = words * hw.activation_bytes + resting * plan.weights_rest * hw.weight_bytes
+        taken.append(around.reserved_bytes + ceil(held / (hw.pes_x * hw.pes_y)))
     return taken
 
 
 @cache
 def mapped(
-    layer: Layer, hw: HardwareRow, stay: tuple[float, float, float], objective: Objective
+    layer: Layer, hw: HardwareRow, stay: tuple[float, float, float, float], objective: Objective
 ) -> CostRow:
     """The best cost of one layer by itself."""
     kept = [np.zeros((1, len(row._fields))) for row in (CostRow, MappingRow, CountsRow)]
@@ -152,11 +158,12 @@ def cost_of(
     group: list[Layer], hw: HardwareRow, plan: Plan, around: Around, objective: Objective
 ) -> list[CostRow] | None:
     """Every stage, its tiles added up one by one; None where one does not fit."""
-    pes, last = hw.pes_x * hw.pes_y, len(group) - 1
-    taken, totals = reserved(group, plan, around, pes), []
+    last = len(group) - 1
+    taken, totals = reserved(group, hw, plan, around), []
     if max(taken) >= hw.local_memory_bytes:
         return None
     for s, layer in enumerate(group):
+        stays = float(around.weights_on_chip[s])
         ends = (
             around.input_on_chip if s == 0 else 1.0,
             around.output_on_chip if s == last else 1.0,
@@ -168,24 +175,24 @@ def cost_of(
                 words = part.output_words * (1.0 - around.addend_on_chip)
                 tiles.append(vector_cost(part.row, hw, words, ends[1]))
             else:
-                tiles.append(mapped(part, hw, (*ends, taken[s]), objective))
+                tiles.append(mapped(part, hw, (*ends, taken[s], stays), objective))
         if any(tile.reason for tile in tiles):
             return None
-        totals.append(added(tiles, layer, hw, plan))
+        totals.append(added(tiles, layer, hw, rests=plan.weights_rest and not stays))
     return totals
 
 
-def added(tiles: list[CostRow], layer: Layer, hw: HardwareRow, plan: Plan) -> CostRow:
+def added(tiles: list[CostRow], layer: Layer, hw: HardwareRow, *, rests: bool) -> CostRow:
     """The tiles of one stage together; weights that rest come in once."""
     sums = {name: sum(getattr(tile, name) for tile in tiles) for name in CostRow._fields}
-    if plan.weights_rest:
-        words, fetched = layer.weight_words, sums["weight_bytes"]
+    if rests:
+        once, fetched = layer.weight_words * hw.weight_bytes, sums["weight_bytes"]
         width = hw.pes_x * hw.pes_y * hw.local_memory_bytes_per_cycle
-        sums["weight_bytes"] = words
-        sums["dram_pj"] -= (fetched - words) * hw.dram_read_pj_per_byte
+        sums["weight_bytes"] = once
+        sums["dram_pj"] -= (fetched - once) * hw.dram_read_pj_per_byte
         sums["local_memory_pj"] += fetched * hw.local_memory_read_pj_per_byte
-        sums["local_memory_pj"] += words * hw.local_memory_write_pj_per_byte
-        sums["local_memory_cycles"] += ceil((fetched + words) / width)
+        sums["local_memory_pj"] += once * hw.local_memory_write_pj_per_byte
+        sums["local_memory_cycles"] += ceil((fetched + once) / width)
     return CostRow(**sums)._replace(
         first_weight_bytes=tiles[0].first_weight_bytes,
         first_input_bytes=tiles[0].first_input_bytes,
@@ -219,7 +226,8 @@ def found(
     points, chosen = np.array([BASELINE, hw]), np.array([(1, len(group), 1)])
     told = np.zeros((1, 3))
     outcome = (costs, mappings, stages)
-    fuse_groups(rows, points, chosen, np.array([around]), int(objective), outcome, told)
+    near = (np.array([around[:4]]), np.array([1.0, *around.weights_on_chip[: len(group)]]))
+    fuse_groups(rows, points, chosen, near, int(objective), outcome, told)
     assert not costs[0].any()
     return (
         (told[0, 0], told[0, 1]),
@@ -277,11 +285,14 @@ def test_nothing_finished_crosses_the_interface_inside_a_group(group, hw, around
         return
     for s, cost in enumerate(costs):
         assert not (s > 0 and group[s].kind == LayerKind.CONVOLUTION and cost.input_bytes)
-        if s < len(group) - 1:  # sums that local memory cannot keep, four bytes each
-            assert cost.output_bytes % 4 == 0
-        assert cost.weight_bytes >= group[s].weight_words
+        if s < len(group) - 1:  # sums that local memory cannot keep
+            assert cost.output_bytes % hw.partial_sum_bytes == 0
+        if around.weights_on_chip[s]:
+            assert cost.weight_bytes == 0
+        else:
+            assert cost.weight_bytes >= group[s].weight_words * hw.weight_bytes
     if not around.output_on_chip and costs[-1].output_bytes:
-        assert costs[-1].output_bytes >= group[-1].output_words
+        assert costs[-1].output_bytes >= group[-1].output_words * hw.activation_bytes
 
 
 @given(groups(), st.integers(1, 9))
@@ -306,7 +317,7 @@ def block() -> list[Layer]:
     ]
 
 
-OFF_CHIP = Around(0.0, 1.0, 0.0, 0.0)
+OFF_CHIP = Around(0.0, 1.0, 0.0, 0.0, np.zeros(4))
 ONE_PE = BASELINE._replace(pes_x=1.0, pes_y=1.0, lanes=1.0, simd_units=4.0)
 
 

@@ -26,7 +26,7 @@ from nahas.kernels.tilings import Wish, blocks_of, split, whole
 from nahas.layers import Layer
 from nahas.mapping import evaluate
 from nahas.mapspace import candidates, evaluated_cost, evaluated_counts, placements
-from nahas.simulate import hardware_rows
+from nahas.sequence import hardware_rows
 from nahas.templates import EDGE
 from nahas.vocabulary import Level, Objective, Reason, Tensor
 

@@ -12,7 +12,8 @@ from nahas import networks
 from nahas.datafiles import packaged
 from nahas.errors import InteropError
 from nahas.hardware import preset
-from nahas.simulate import hardware_rows, simulate, solve_layers
+from nahas.sequence import hardware_rows, solve_layers
+from nahas.simulate import simulate
 from nahas.trust.devices import DEVICES, compare_with_devices
 from nahas.trust.layer_lists import read_layer_lists
 from nahas.vocabulary import Objective
