@@ -1,108 +1,167 @@
-"""What the mapspace of the search leaves out, measured: its optimum beside that of a wider one.
+"""The default mapspace beside the full one: what it gives up, and what the full one costs to search.
 
-A layer may as well run on a part of an accelerator: on fewer PEs, lanes or SIMD units than there
-are, with tiles for less local memory, or with less in the register file than would fit. Every
-such mapping is a mapping of the whole accelerator, at its energies, leakage and bandwidth. So the
-best over all parts is the optimum of a wider mapspace: fewer instances of every axis, and more
-tiles than needed. Prints for sampled pairs the ratio of the two optima, geometric mean and worst
-case. `--save` writes the rows to results/mapspace.json.
+For seeded random pairs prints the ratio of the two optima for latency and for energy, geometric
+mean and worst case; then, with more pairs, how many each space solves per second, by objective
+and threads, and how large it is. Whoever wants the default menu to hold more finds here
+what that could gain. `--save` writes the rows to results/mapspace.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from itertools import product
+import time
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+import numba
 import numpy as np
 
 RESULTS = Path(__file__).parent / "results" / "mapspace.json"
-ROW = "{:<36} {:>10} {:>10} {:>10}"
-SHARES = (1.0, 0.5, 0.25, 0.125)
-"""Of a memory that a mapping may use; fewer bytes make more and smaller tiles."""
+ROW = "{:<44} {:>13} {:>10} {:>10}"
+WORST = 5
+"""Pairs that are named with their layer and accelerator."""
 
 
-def parts(point: np.ndarray, what: str) -> np.ndarray:
-    """Parts of an accelerator, [parts, fields] of records.HARDWARE, the whole one first."""
-    from nahas.kernels.records import HardwareRow
-
-    row = HardwareRow(*point.tolist())
-    ways: dict[str, list[float]] = {}
-    if what in ("instances", "all"):
-        for name in ("pes_x", "pes_y", "lanes"):
-            most = int(getattr(row, name))
-            ways[name] = [float(n) for n in range(most, 0, -1)]
-        ways["simd_units"] = sorted({row.simd_units, row.simd_units // 2 or 1.0}, reverse=True)
-    if what in ("tiles", "all"):
-        ways["local_memory_bytes"] = [row.local_memory_bytes * share for share in SHARES]
-        ways["register_file_bytes"] = [row.register_file_bytes * share for share in SHARES]
-    chosen = product(*ways.values())
-    return np.array([row._replace(**dict(zip(ways, values, strict=True))) for values in chosen])
-
-
-def optima(drawn: Any, index: int, what: str, objective: int) -> tuple[float, float, int]:
-    """Figure of the pair's optimum, the best figure on any part, and how many parts there are."""
-    from nahas.kernels.records import CostRow, CountsRow, MappingRow
-    from nahas.kernels.solve import solve_pairs
+def figures(pairs: Any, objective: Any, space: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The objective's figure of every pair's optimum, infinite where nothing fits [N]; seconds."""
+    from nahas.kernels.records import CostRow
+    from nahas.tile_bench.solve import room, solve_part
     from nahas.vocabulary import Objective
 
-    points = parts(drawn.points[drawn.pairs[index, 1]], what)
-    size = len(points)
-    pairs = np.stack([np.zeros(size, np.int64), np.arange(size)], axis=1)
-    outcome = (
-        np.empty((size, len(CostRow._fields))),
-        np.empty((size, len(MappingRow._fields)), np.int64),
-        np.empty((size, len(CountsRow._fields))),
-        np.empty(size, np.int64),
-    )
-    layer = drawn.layers[drawn.pairs[index, 0]][np.newaxis]
-    stays = np.repeat(drawn.stays[index][np.newaxis], size, axis=0)
-    solve_pairs(layer, points, pairs, stays, objective, outcome)
-    name = "cycles" if objective == Objective.LATENCY else "energy_pj"
-    costs = outcome[0]
-    runs = costs[:, CostRow._fields.index("reason")] == 0
-    figures = np.where(runs, costs[:, CostRow._fields.index(name)], np.inf)
-    return float(figures[0]), float(figures.min()), size
+    place = room(len(pairs.pairs))
+    begun = time.perf_counter()
+    costs = solve_part(replace(pairs, space=space), slice(None), objective, place)[0]
+    elapsed = time.perf_counter() - begun
+
+    def column(name: str) -> np.ndarray:
+        return costs[:, CostRow._fields.index(name)]
+
+    figure = {
+        Objective.LATENCY: column("cycles"),
+        Objective.ENERGY: column("energy_pj"),
+        Objective.EDP: column("cycles") * column("energy_pj"),
+    }[objective]
+    return np.where(column("reason") == 0, figure, np.inf), np.array(elapsed)
 
 
-def compared(drawn: Any, what: str) -> dict[str, Any]:
-    """The default optimum over the wider one, for latency and for energy."""
-    from nahas.vocabulary import Objective
+def compared(pairs: Any) -> dict[str, Any]:
+    """Default optimum over full optimum, for latency and for energy."""
+    from nahas.vocabulary import Mapspace, Objective
 
     rows: dict[str, Any] = {}
+    print(ROW.format("default over full optimum", "geo. mean", "worst", "unequal"))
     for objective in (Objective.LATENCY, Objective.ENERGY):
-        seen = [optima(drawn, i, what, int(objective)) for i in range(len(drawn.pairs))]
-        ratios = np.array([own / best for own, best, _ in seen])
+        own, _ = figures(pairs, objective, Mapspace.DATAFLOWS)
+        best, _ = figures(pairs, objective, Mapspace.FULL)
+        runs = np.isfinite(own)
+        ratios = own[runs] / best[runs]
         name = objective.name.lower()
-        rows[name] = {
+        found = {
+            "pairs": int(runs.sum()),
             "geometric_mean": float(np.exp(np.log(ratios).mean())),
             "worst": float(ratios.max()),
             "unequal": float((ratios > 1.0 + 1e-12).mean()),
-            "parts_per_pair": float(np.mean([size for _, _, size in seen])),
+            "only_in_full": int((~runs & np.isfinite(best)).sum()),
         }
-        found = rows[name]
+        rows[name] = found
         mean, worst = f"{found['geometric_mean']:.4f}", f"{found['worst']:.3f}"
-        print(ROW.format(f"{what}, {name}", mean, worst, f"{found['unequal']:.1%}"), flush=True)
+        print(ROW.format(name, mean, worst, f"{found['unequal']:.1%}"), flush=True)
+        found["worst_pairs"] = [
+            described(pairs, int(i)) | {"ratio": float((own / best)[i])}
+            for i in np.argsort(-np.where(runs, own / best, 0.0))[:WORST]
+        ]
+    return rows
+
+
+def described(pairs: Any, index: int) -> dict[str, Any]:
+    """A pair's layer and accelerator: what of the layer is not 1, and the parameters."""
+    from nahas.kernels.records import HardwareRow, LayerRow
+
+    layer, point = pairs.pairs[index]
+    shape = LayerRow(*pairs.layers[layer].tolist())._asdict()
+    row = HardwareRow(*pairs.points[point].tolist())._asdict()
+    parameters = list(row)[:9]
+    return {
+        "layer": {name: value for name, value in shape.items() if value != 1 and name != "kind"},
+        "accelerator": {name: row[name] for name in parameters},
+    }
+
+
+def speeds(pairs: Any, rounds: int) -> dict[str, Any]:
+    """Pairs per second of both spaces, by objective and threads, taken in turn; the median."""
+    from nahas.vocabulary import Mapspace, Objective
+
+    most = int(numba.config.NUMBA_NUM_THREADS)
+    rows: dict[str, Any] = {}
+    print(
+        ROW.format(f"pairs/s, {len(pairs.pairs):,} pairs", "1 thread", f"{most} threads", "scale")
+    )
+    for space in (Mapspace.DATAFLOWS, Mapspace.FULL):
+        for objective in Objective:
+            seen: dict[int, list[float]] = {1: [], most: []}
+            for _ in range(rounds):
+                for threads, rates in seen.items():
+                    numba.set_num_threads(threads)
+                    rates.append(len(pairs.pairs) / float(figures(pairs, objective, space)[1]))
+            one, every = median(seen[1]), median(seen[most])
+            name = f"{space.name.lower()}, {objective.name.lower()}"
+            rows[name] = {"1": one, str(most): every, "ratio": every / one}
+            print(
+                ROW.format(name, f"{one:,.0f}", f"{every:,.0f}", f"{every / one:.2f}x"), flush=True
+            )
+    return rows
+
+
+def sizes(pairs: Any, sample: int) -> dict[str, Any]:
+    """Members of both spaces, over the first pairs: geometric mean and largest."""
+    from nahas.tile_bench.verify import members
+    from nahas.vocabulary import Mapspace
+
+    rows: dict[str, Any] = {}
+    print(ROW.format(f"members, {sample} pairs", "geo. mean", "largest", ""))
+    for space in (Mapspace.DATAFLOWS, Mapspace.FULL):
+        of = replace(pairs, space=space)
+        found = np.array([members(of, i) for i in range(sample)], np.float64)
+        found = found[found > 0]
+        mean, largest = float(np.exp(np.log(found).mean())), float(found.max())
+        rows[space.name.lower()] = {"geometric_mean": mean, "largest": largest}
+        print(ROW.format(space.name.lower(), f"{mean:,.0f}", f"{largest:.2e}", ""), flush=True)
     return rows
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
+    from nahas.manifest import manifest
     from nahas.tile_bench import draw
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=1000)
+    parser.add_argument("--pairs", type=int, default=1000, help="pairs whose optima are compared")
+    parser.add_argument("--timed", type=int, default=20_000, help="pairs that are timed")
+    parser.add_argument("--rounds", type=int, default=3, help="passes of which the median counts")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--save", action="store_true")
+    parser.add_argument("--save", action="store_true", help=f"write {RESULTS.name}")
     chosen = parser.parse_args()
-    drawn = draw(chosen.pairs, chosen.seed)
-    print(ROW.format("default over wider optimum", "geo. mean", "worst", "unequal"))
-    rows = {what: compared(drawn, what) for what in ("instances", "tiles", "all")}
+    begun = time.perf_counter()
+    drawn = draw(max(chosen.pairs, chosen.timed), chosen.seed)
+
+    def part(count: int) -> Any:
+        return replace(drawn, pairs=drawn.pairs[:count], stays=drawn.stays[:count])
+
+    ratios = compared(part(chosen.pairs))  # compiles both searches
+    rows = {
+        "ratios": ratios,
+        "speeds": speeds(part(chosen.timed), chosen.rounds),
+        "sizes": sizes(drawn, min(200, chosen.pairs)),
+    }
     if chosen.save:
-        content = {"pairs": chosen.pairs, "seed": chosen.seed, "ratios": rows}
-        RESULTS.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        sampled = {"pairs": chosen.pairs, "timed": chosen.timed, "rounds": chosen.rounds}
+        threads = int(numba.config.NUMBA_NUM_THREADS)
+        wall = time.perf_counter() - begun
+        run = manifest("benchmarks/mapspace.py", sampled, chosen.seed, threads, wall)
+        RESULTS.write_text(json.dumps({"run": run, **rows}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

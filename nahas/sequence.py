@@ -21,9 +21,10 @@ from nahas.kernels.parameters import keep_weights
 from nahas.kernels.records import CostRow, CountsRow, HardwareRow, MappingRow, ResidencyRow
 from nahas.kernels.residency import settle_designs
 from nahas.kernels.solve import solve_pairs
+from nahas.kernels.solve_full import solve_full_pairs
 from nahas.kernels.vector import solve_vectors
 from nahas.network import LayerTable
-from nahas.vocabulary import Bound, LayerKind, Objective
+from nahas.vocabulary import Bound, LayerKind, Mapspace, Objective
 
 
 @dataclass(frozen=True)
@@ -130,13 +131,14 @@ def solve_designs(
     points: NDArray[np.float64],
     objective: Objective,
     twins: NDArray[np.int64] | None = None,
+    space: Mapspace = Mapspace.DATAFLOWS,
 ) -> Outcome:
     """B designs, `tables[i]` on the accelerator `points[i]` [B, 23]: layers in sequence.
 
     `twins` [N] may number the layers of all designs, equal layers on equal accelerators alike:
     then each is mapped once.
     """
-    outcome = solve_layers(tables, points, objective, twins)
+    outcome = solve_layers(tables, points, objective, twins, space)
     sequence(outcome, points.repeat(np.diff(outcome.starts), axis=0))
     return outcome
 
@@ -146,6 +148,7 @@ def solve_layers(
     points: NDArray[np.float64],
     objective: Objective,
     twins: NDArray[np.int64] | None = None,
+    space: Mapspace = Mapspace.DATAFLOWS,
 ) -> Outcome:
     """As `solve_designs`, but each layer as if it ran alone: no waiting, no prefetch."""
     lengths = np.array([len(table.rows) for table in tables], np.int64)
@@ -161,7 +164,7 @@ def solve_layers(
     dram_words = np.empty(len(rows))
     settle_designs(starts, flow, points, np.empty((2, len(rows))), outcome.stays, dram_words)
     keep_weights(starts, rows, points, outcome.stays)
-    map_layers(outcome, (rows, points, dram_words), objective, twins)
+    map_layers(outcome, (rows, points, dram_words), objective, twins, space)
     return outcome
 
 
@@ -170,6 +173,7 @@ def map_layers(
     layers: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]],
     objective: Objective,
     twins: NDArray[np.int64] | None = None,
+    space: Mapspace = Mapspace.DATAFLOWS,
 ) -> None:
     """Map every layer that is in no fused group, given what stays on chip around it.
 
@@ -179,6 +183,7 @@ def map_layers(
             operands that come from DRAM [N].
         objective: what each mapping minimises.
         twins: as in `solve_designs`.
+        space: the mappings that are looked at.
     """
     rows, points, dram_words = layers
     designs = np.repeat(np.arange(len(points)), np.diff(outcome.starts))
@@ -196,7 +201,11 @@ def map_layers(
         mapped, stays = mapped[first], stays[first]
     found = empty_outcome(outcome.starts, stays)
     kept = (found.costs, found.mappings, found.counts, found.candidates)
-    solve_pairs(rows, points, mapped, found.stays, int(objective), kept)
+    if space == Mapspace.DATAFLOWS:
+        solve_pairs(rows, points, mapped, found.stays, int(objective), kept)
+    else:
+        aim = int(objective), int(space)
+        solve_full_pairs(rows, points, mapped, found.stays, aim, kept)
     for name in ("costs", "mappings", "counts", "candidates"):
         getattr(outcome, name)[is_mapped] = getattr(found, name)[spread]
 

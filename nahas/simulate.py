@@ -9,15 +9,16 @@ first layer's first tiles and the last layer's last tile are waited for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nahas.cost import DesignCosts
+from nahas.dataflow import dataflow_of
 from nahas.edge_mapping import edge_mapping
 from nahas.energy import Tables, area_mm2
 from nahas.errors import UsageError
@@ -29,7 +30,7 @@ from nahas.layers import Layer
 from nahas.mapping import Mapping
 from nahas.network import Network
 from nahas.sequence import Outcome, hardware_rows, solve_designs
-from nahas.vocabulary import Bound, Objective, Reason
+from nahas.vocabulary import Bound, Dataflow, Mapspace, Objective, Reason
 
 PJ_PER_MJ = 1e9
 BYTES_PER_MEGABYTE = 1e6
@@ -102,6 +103,14 @@ class LayerCost:
     mapping: Mapping | None
     fused: Fused | None = None
 
+    @property
+    def dataflow(self) -> Dataflow | None:
+        """The dataflow of the mapping; None on the vector path, and where nothing fits."""
+        if self.mapping is None:
+            return None
+        mapped = replace(self.layer, p=self.fused.made_rows) if self.fused else self.layer
+        return dataflow_of(self.mapping, mapped)
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkCost:
@@ -159,6 +168,7 @@ def simulate_designs(
     tables: Tables | None = None,
     *,
     fusion: bool = False,
+    space: Mapspace = Mapspace.DATAFLOWS,
 ) -> DesignCosts:
     """Costs of B designs: `networks[i]` on `hardware[i]`, every layer at its best mapping.
 
@@ -168,9 +178,10 @@ def simulate_designs(
         objective: what each layer's mapping minimises.
         tables: energy and area tables; the packaged ones when None.
         fusion: whether inverted bottlenecks may run tile by tile, where that is better.
+        space: the mappings that are looked at.
 
     Raises:
-        UsageError: when the two lengths differ.
+        UsageError: when the two lengths differ, or for fusion in another space than the default.
         NetworkError: when a network cannot be simulated.
         EnergyError: when an accelerator is outside the tables.
     """
@@ -180,7 +191,7 @@ def simulate_designs(
             "give one accelerator per network"
         )
     points = hardware_rows(hardware, tables)
-    solve = solve_fused if fusion else solve_designs
+    solve = _solver(fusion, space)
     outcome = solve([network.table for network in networks], points, objective)
     latency_ms, energy_mj, reason = _totals(outcome, points, _clocks_mhz(hardware))
     return DesignCosts(
@@ -199,6 +210,7 @@ def simulate_networks(
     tables: Tables | None = None,
     *,
     fusion: bool = False,
+    space: Mapspace = Mapspace.DATAFLOWS,
 ) -> DesignCosts:
     """Costs of every network on every accelerator: as `simulate_designs`, in arrays [N, H].
 
@@ -211,12 +223,14 @@ def simulate_networks(
         objective: what each layer's mapping minimises.
         tables: energy and area tables; the packaged ones when None.
         fusion: whether inverted bottlenecks may run tile by tile, where that is better.
+        space: the mappings that are looked at.
 
     Raises:
+        UsageError: for fusion in another space than the default.
         NetworkError: when a network cannot be simulated.
         EnergyError: when an accelerator is outside the tables.
     """
-    solve = solve_fused if fusion else solve_designs
+    solve = _solver(fusion, space)
     layers = [network.table for network in networks]
     points, clocks = hardware_rows(hardware, tables), _clocks_mhz(hardware)
     shape = (len(networks), len(hardware))
@@ -246,6 +260,18 @@ def simulate_networks(
     )
 
 
+def _solver(fusion: bool, space: Mapspace) -> Callable[..., Outcome]:
+    """How designs are solved."""
+    if not fusion:
+        return partial(solve_designs, space=space)
+    if space != Mapspace.DATAFLOWS:
+        raise UsageError(
+            f"space is {space.name.lower()}, but fused layers are mapped in the space 'dataflows' "
+            "alone: leave out fusion, or the space"
+        )
+    return solve_fused
+
+
 def _clocks_mhz(hardware: Sequence[Hardware]) -> NDArray[np.float64]:
     return np.array([point.clock_mhz for point in hardware], np.float64)
 
@@ -270,18 +296,20 @@ def simulate(
     tables: Tables | None = None,
     *,
     fusion: bool = False,
+    space: Mapspace = Mapspace.DATAFLOWS,
 ) -> NetworkCost:
     """A network on an accelerator, layer by layer; as `simulate_designs` in every total.
 
     With `fusion` inverted bottlenecks may run tile by tile; then `LayerCost.fused` says how.
 
     Raises:
+        UsageError: for fusion in another space than the default.
         NetworkError: when the network cannot be simulated.
         EnergyError: when the accelerator is outside the tables.
     """
     points = hardware_rows([hardware], tables)
-    outcome = (solve_fused if fusion else solve_designs)([network.table], points, objective)
-    costs = simulate_designs([network], [hardware], objective, tables, fusion=fusion)
+    outcome = _solver(fusion, space)([network.table], points, objective)
+    costs = simulate_designs([network], [hardware], objective, tables, fusion=fusion, space=space)
     startup, drain = outcome.waiting[:, 0]
     return NetworkCost(
         network=network,

@@ -26,6 +26,20 @@ class Objective(IntEnum):
     EDP = 2
 
 
+class Mapspace(IntEnum):
+    """Which mappings of the edge template a search looks at; docs/mapspace.md defines them.
+
+    DATAFLOWS is what an edge compiler would try. FULL adds every number of instances, tiles and
+    held blocks. The last two are regions of FULL: those mappings alone whose local memory keeps
+    weights, or outputs, in place.
+    """
+
+    DATAFLOWS = 0
+    FULL = 1
+    FULL_WEIGHT = 2
+    FULL_OUTPUT = 3
+
+
 class Bound(IntEnum):
     """What the latency of a layer is spent on."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +17,7 @@ from nahas.errors import UsageError
 
 if TYPE_CHECKING:
     from nahas.interop.nest import MappedPoint
+    from nahas.vocabulary import Mapspace
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -226,6 +227,38 @@ def objective_option(function: F) -> F:
         show_default=True,
         help="What the mapping of every layer minimises; edp is energy times delay.",
     )(function)
+
+
+def space_options(function: F) -> F:
+    """`--space` and `--dataflow`, where the mapper looks; `mapspace` reads both."""
+    function = click.option(
+        "--dataflow",
+        type=click.Choice(["any", "weight", "output"]),
+        default="any",
+        show_default=True,
+        help="With --space full: only mappings whose local memory keeps weights, or outputs.",
+    )(function)
+    return click.option(
+        "--space",
+        type=click.Choice(["dataflows", "full"]),
+        default="dataflows",
+        show_default=True,
+        help="The mappings to look at: an edge compiler's, or every one.",
+    )(function)
+
+
+def mapspace(options: Mapping[str, Any]) -> Mapspace:
+    """What `--space` and `--dataflow` ask for."""
+    from nahas.vocabulary import Mapspace
+
+    space, dataflow = options["space"], options["dataflow"]
+    if dataflow == "any":
+        return Mapspace[space.upper()]
+    if space != "full":
+        raise UsageError(
+            f"dataflow is '{dataflow}', a region of the full mapspace: give --space full as well"
+        )
+    return Mapspace[f"FULL_{dataflow.upper()}"]
 
 
 def export_option(function: F) -> F:

@@ -13,7 +13,9 @@ from nahas.cli.options import (
     command,
     export_option,
     hardware_option,
+    mapspace,
     objective_option,
+    space_options,
     tables_option,
     use_workers,
     workers_option,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     "simulate",
     examples=(
         "nahas simulate mobilenet-v2",
-        "nahas simulate resnet-50 --hardware edgetpu-v3 --objective energy",
+        "nahas simulate resnet-50 --hardware edgetpu-v3 --objective energy --space full",
         "nahas simulate mobilenet-v2 --hardware my_accelerator.yaml --fusion",
         "nahas simulate my_model.onnx --hardware my_accelerator.yaml --json",
         "nahas simulate mobilenet-v2 --export timeloop:mobilenet-v2-timeloop",
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 @click.argument("network")
 @hardware_option
 @objective_option
+@space_options
 @click.option(
     "--fusion",
     is_flag=True,
@@ -66,7 +69,8 @@ def simulate(out: Output, *, network: str, hardware: str, **options: Any) -> int
     use_workers(options["workers"])
     announce_compilation(out)
     objective = Objective[options["objective"].upper()]
-    cost = simulated(described, accelerator, objective, own, fusion=options["fusion"])
+    space = mapspace(options)
+    cost = simulated(described, accelerator, objective, own, fusion=options["fusion"], space=space)
     if options["export"]:
         write_export(out, points_of(cost, own), options["export"])
     out.show(

@@ -11,9 +11,11 @@ from nahas.cli.compare import compare_options, show_comparison
 from nahas.cli.options import (
     announce_compilation,
     command,
+    mapspace,
     objective_option,
     saved_options,
     seed_option,
+    space_options,
     workers_option,
 )
 from nahas.cli.output import Output, table
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from nahas.vocabulary import Objective
 
 OPTIONS_FILE = "options.toml"
-KEPT = ("network", "hardware", "pairs", "objective", "seed")
+KEPT = ("network", "hardware", "pairs", "objective", "space", "dataflow", "seed")
 """Options that say what is solved: a resumed run takes them from the one that it continues."""
 
 
@@ -34,6 +36,7 @@ KEPT = ("network", "hardware", "pairs", "objective", "seed")
     examples=(
         "nahas tile-bench",
         "nahas tile-bench --pairs 10000 --verify 200 --json",
+        "nahas tile-bench --pairs 20000 --space full",
         "nahas tile-bench --network mobilenet-v2 --hardware coral --hardware my_chip.yaml",
         "nahas tile-bench --pairs 5000000 --threads 2 --out pairs.parquet",
         "nahas tile-bench --out pairs.parquet --resume",
@@ -75,6 +78,7 @@ KEPT = ("network", "hardware", "pairs", "objective", "seed")
 @click.option("--resume", is_flag=True, help="Go on with the --out file of a run that was ended.")
 @compare_options
 @objective_option
+@space_options
 @workers_option
 @seed_option
 @click.pass_context
@@ -143,6 +147,7 @@ def _source(out: Output, options: dict[str, Any]) -> Source:
         options["seed"],
         named_networks=[network_from(out, name)[0] for name in options["network"]],
         hardware=[hardware_from(name) for name in options["hardware"]],
+        space=mapspace(options),
     )
 
 
@@ -176,6 +181,7 @@ def _document(found: TileBench) -> dict[str, Any]:
         "pairs": found.pairs,
         "threads": found.threads,
         "objective": found.objective.name.lower(),
+        "space": found.space.name.lower(),
         "optimal": found.optimal is True,  # not known is not proven
         "verified": found.verified,
         "mismatches": found.mismatches,

@@ -11,7 +11,14 @@ from numpy import ceil
 
 from nahas.kernels._jit import kernel
 from nahas.kernels.edge import cost, count
-from nahas.kernels.full import Trial, blocks_with, fits_whole, write_member
+from nahas.kernels.full import (
+    FULL_OUTPUT,
+    FULL_WEIGHT,
+    Trial,
+    blocks_with,
+    fits_whole,
+    write_member,
+)
 from nahas.kernels.menu import blocks_along
 from nahas.kernels.parts import (
     FloatArray,
@@ -26,7 +33,7 @@ from nahas.kernels.parts import (
     pes_along,
 )
 from nahas.kernels.search import DRAM_ORDERS, rank
-from nahas.kernels.tilings import Axes, Blocks, C, G, K, P, Placement, Q, Split, fits
+from nahas.kernels.tilings import Axes, Blocks, C, G, K, P, Placement, Q, Split, fits, next_count
 
 
 @kernel()
@@ -68,7 +75,8 @@ def register_tiles(
     blocks, g, k, p, q = part.blocks, trial.g, trial.k, trial.p, trial.q
     work = ceil(ceil(blocks.c / trial.c_tiles) / lanes_along(part, C))
     alone = g.dram * k.dram * g.local * k.local * trial.c_tiles == 1.0
-    for window in range(3):
+    windows = 0 if pair.space == FULL_OUTPUT else 3
+    for window in range(windows):
         if (window == 1 and layer.r == 1) or (window == 2 and layer.s == 1):
             continue
         rows, columns = layer.r if window == 0 else 1, layer.s if window < 2 else 1
@@ -81,7 +89,7 @@ def register_tiles(
             if asked and held <= room and (everything or p.local * q.local > 1.0):
                 tally(pair, trial, at, wanted, best, chosen)
     c, asked = exact(blocks.c, trial.c_tiles, 1.0, part, C)
-    if not asked or c.local * layer.r * layer.s == 1.0:
+    if not asked or c.local * layer.r * layer.s == 1.0 or pair.space == FULL_WEIGHT:
         return
     room = held_positions(pair, blocks)
     for held_p in range(1, int(p.local) + 1 if p.dram == 1.0 else 2):
@@ -168,3 +176,63 @@ def enumerate_full(pair: Pair, wanted: int, best: FloatArray, chosen: FloatArray
                 if saves(float(layer.g), 1.0, float(simd_g)):
                     blocks = blocks_with(layer, hw, float(simd_g), float(simd_k))
                     every_array(pair, blocks, wanted, best, chosen)
+
+
+@kernel()
+def tile_counts(whole: float) -> float:
+    """How many numbers of tiles a dim may be cut into."""
+    found, tiles = 0.0, 1.0
+    while tiles <= whole:
+        found += 1.0
+        tiles = next_count(whole, tiles)
+    return found
+
+
+@kernel()
+def arrays(pair: Pair, blocks: Blocks) -> float:
+    """How many ways there are to spread a layer over lanes, PE x and PE y."""
+    layer, hw, found = pair.layer, pair.hw, 0.0
+    for lane in (G, K, C, P, Q):
+        for lanes in range(1 if lane == K else 2, int(hw.lanes) + 1):
+            if not saves(blocks_along(layer, blocks, lane), 1.0, float(lanes)):
+                continue
+            bare = Part(Axes(K, K, lane), 1.0, 1.0, float(lanes), blocks)
+            for x in (G, K, P, Q):
+                for pes_x in range(1 if x == K else 2, int(hw.pes_x) + 1):
+                    before = lanes_along(bare, x)
+                    if saves(blocks_along(layer, blocks, x), before, float(pes_x)):
+                        row = Part(Axes(x, K, lane), float(pes_x), 1.0, float(lanes), blocks)
+                        found += columns(pair, row)
+    return found
+
+
+@kernel()
+def columns(pair: Pair, row: Part) -> float:
+    """How many ways there are to spread a layer over PE y, the other axes given."""
+    found = 0.0
+    for y in (G, K, P, Q):
+        before = lanes_along(row, y) * pes_along(row, y)
+        whole = blocks_along(pair.layer, row.blocks, y)
+        for pes_y in range(1 if y == K else 2, int(pair.hw.pes_y) + 1):
+            found += saves(whole, before, float(pes_y))
+    return found
+
+
+@kernel()
+def full_size(pair: Pair) -> float:
+    """Members of a pair's full mapspace, whether they fit or not, without register-file tiles.
+
+    The product, for every choice of units, of the ways to spread over the axes, the numbers of
+    tiles along five dims, the orders of DRAM's loops and the two of local memory's.
+    """
+    layer, hw, found = pair.layer, pair.hw, 0.0
+    pixels = tile_counts(float(layer.p)) * tile_counts(float(layer.q))
+    for simd_k in range(1, min(layer.k, int(hw.simd_units)) + 1):
+        if not saves(float(layer.k), 1.0, float(simd_k)):
+            continue
+        for simd_g in range(1, min(layer.g, int(hw.simd_units) // simd_k) + 1):
+            if saves(float(layer.g), 1.0, float(simd_g)):
+                blocks = blocks_with(layer, hw, float(simd_g), float(simd_k))
+                channels = tile_counts(blocks.g) * tile_counts(blocks.k) * tile_counts(blocks.c)
+                found += arrays(pair, blocks) * channels * pixels * DRAM_ORDERS * 2.0
+    return found

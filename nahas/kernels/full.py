@@ -15,6 +15,7 @@ from numpy import ceil
 from nahas.kernels._jit import kernel
 from nahas.kernels.edge import cost, count
 from nahas.kernels.menu import blocks_along
+from nahas.kernels.nest import constant
 from nahas.kernels.parts import (
     ONCE,
     Cut,
@@ -54,7 +55,11 @@ from nahas.kernels.tilings import (
     local_tile_words,
     next_count,
 )
+from nahas.vocabulary import Mapspace
 
+FULL, FULL_WEIGHT, FULL_OUTPUT = (
+    constant(space) for space in (Mapspace.FULL, Mapspace.FULL_WEIGHT, Mapspace.FULL_OUTPUT)
+)
 MEMBER_FIELDS = 20
 """Numbers that `write_member` writes."""
 
@@ -174,8 +179,10 @@ def tiling(pair: Pair, part: Part, cut: Cut, best: FloatArray, chosen: FloatArra
         return False
     trial = Trial(part, g, k, p, q, cut.c)
     is_cut = cut.g * cut.k * cut.c * cut.p * cut.q > 1.0
-    settled = weight_stationary(pair, trial, best, chosen)
-    if not settled or is_cut:
+    settled = False
+    if pair.space != FULL_OUTPUT:
+        settled = weight_stationary(pair, trial, best, chosen)
+    if pair.space != FULL_WEIGHT and (is_cut or not settled):
         output_stationary(pair, trial, best, chosen)
     return True
 
@@ -242,10 +249,12 @@ def explore(pair: Pair, part: Part, best: FloatArray, chosen: FloatArray) -> Non
     """Cost the members of a part, the whole layer in one tile first.
 
     Where it fits local memory even beside partial sums, cutting it gains nothing, but for rows
-    that tiles skip between windows, which the space leaves out. [docs/mapspace.md]
+    that tiles skip between windows, which the space leaves out. In a region of the space what is
+    as good may lie outside of the region. [docs/mapspace.md]
     """
     placed = tiling(pair, part, ONCE, best, chosen)
-    if fits_whole(pair, part) and (placed or has_gaps(pair.layer)):
+    gains_nothing = (placed and pair.space == FULL) or has_gaps(pair.layer)
+    if gains_nothing and fits_whole(pair, part):
         return
     cut_pixels(pair, part, best, chosen)
 

@@ -22,12 +22,17 @@ FloatArray = NDArray[np.float64]
 
 
 class Pair(NamedTuple):
-    """What is mapped on what, and what a mapping is good for."""
+    """What is mapped on what, what a mapping is good for, and where it is looked for.
+
+    Attributes:
+        objective, space: `vocabulary.Objective` and `vocabulary.Mapspace`.
+    """
 
     layer: LayerRow
     hw: HardwareRow
     stay: ResidencyRow
     objective: int
+    space: int
 
 
 class Part(NamedTuple):

@@ -7,7 +7,7 @@ from numba import prange
 
 from nahas.kernels._jit import kernel
 from nahas.kernels.edge import count
-from nahas.kernels.full import MEMBER_FIELDS, every_unit, placed
+from nahas.kernels.full import FULL, MEMBER_FIELDS, every_unit, placed
 from nahas.kernels.menu import MOST_ASSIGNMENTS
 from nahas.kernels.parts import Pair
 from nahas.kernels.records import CostRow, CountsRow, MappingRow, ResidencyRow
@@ -24,13 +24,16 @@ def solve_full(
     """Cost, loops and counts of the best mapping of a pair, and how many were costed.
 
     The optimum of the default mapspace is where the search starts, and the answer where no
-    other member is better. `room` are float64 [3] and [MEMBER_FIELDS] to write on.
+    other member is better; not so in a region. `room` are float64 [3] and [MEMBER_FIELDS] to
+    write on.
     """
-    layer, hw, stay, objective = pair
+    layer, hw, stay, objective, space = pair
     blocks = blocks_of(layer, hw)
     found = search(layer, hw, blocks, stay, objective, scratch)
     best, chosen = room
     best[0], best[1], best[2] = found.first, found.second, float(found.costed)
+    if space != FULL:
+        best[0], best[1] = np.inf, np.inf
     chosen[:] = 0.0
     every_unit(pair, best, chosen)
     at, axes, pes_y = place(layer, hw, blocks, found.axes, found.wish), found.axes, hw.pes_y
@@ -45,9 +48,13 @@ def solve_full(
 @kernel(parallel=True)
 def solve_full_pairs(
     layers: RecordArray, hardware: RecordArray, pairs: RecordArray, stays: RecordArray,
-    objective: int, outcome: tuple[RecordArray, RecordArray, RecordArray, RecordArray],
+    aim: tuple[int, int], outcome: tuple[RecordArray, RecordArray, RecordArray, RecordArray],
 ) -> None:  # fmt: skip
-    """As `kernels.solve.solve_pairs`, in the full mapspace."""
+    """As `kernels.solve.solve_pairs`, in the full mapspace or a region of it.
+
+    `aim` are `vocabulary.Objective` and `vocabulary.Mapspace`.
+    """
+    objective, space = aim
     blocks = (pairs.shape[0] + BLOCK - 1) // BLOCK
     for block in prange(blocks):
         scratch = (
@@ -59,4 +66,6 @@ def solve_full_pairs(
             layer = layer_row(layers[pairs[i, 0]])
             hw = hardware_row(hardware[pairs[i, 1]])
             stay = ResidencyRow(stays[i, 0], stays[i, 1], stays[i, 2], stays[i, 3])
-            write_answer(solve_full(Pair(layer, hw, stay, objective), scratch, room), i, outcome)
+            write_answer(
+                solve_full(Pair(layer, hw, stay, objective, space), scratch, room), i, outcome
+            )

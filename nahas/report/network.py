@@ -113,18 +113,26 @@ def mappings_text(cost: NetworkCost) -> str:
 
     What levels pass by, the same for every layer of the template, is said once.
     """
-    mapped = [(of.layer.name, str(of.mapping)) for of in cost.layers if of.mapping is not None]
-    stored = {nest.rpartition(" | ")[2] for _, nest in mapped if " stores " in nest}
+    mapped = [
+        (of.layer.name, of.dataflow.name.lower(), str(of.mapping))
+        for of in cost.layers
+        if of.mapping is not None and of.dataflow is not None
+    ]
+    stored = {nest.rpartition(" | ")[2] for *_, nest in mapped if " stores " in nest}
     said = stored.pop() if len(stored) == 1 else ""
-    width = max((len(name) for name, _ in mapped), default=0)
-    lines = [f"{name:<{width}}  {nest.removesuffix(f' | {said}')}" for name, nest in mapped]
+    width = max((len(name) for name, *_ in mapped), default=0)
+    lines = [
+        f"{name:<{width}}  {stays:<6}  {nest.removesuffix(f' | {said}')}"
+        for name, stays, nest in mapped
+    ]
     ending = f"; {said}" if said else ""
     return "\n".join(
         [
             "I/O of a layer includes the first weights of the next, fetched ahead; "
             "every mapping is chosen for its layer alone.",
             "",
-            f"mappings, outermost loop first{ending}; K, C output and input channels, G groups, "
+            f"mappings: what the innermost loops leave in place, and the loops, outermost "
+            f"first{ending}; K, C output and input channels, G groups, "
             "P x Q output and R x S filter positions:",
             *lines,
         ]
@@ -288,6 +296,7 @@ def _layer_document(of: LayerCost) -> dict[str, Any]:
         "weights_on_chip": of.weights_on_chip,
         "reason": of.reason,
         "fused": asdict(of.fused) if of.fused else None,
+        "dataflow": None if of.dataflow is None else of.dataflow.name.lower(),
         **_mapping_document(of.mapping),
     }
 

@@ -14,8 +14,8 @@ from nahas.kernels.records import CostRow
 from nahas.tile_bench.dataset import Dataset
 from nahas.tile_bench.solve import room, solve_part
 from nahas.tile_bench.source import Source
-from nahas.tile_bench.verify import is_optimal, members
-from nahas.vocabulary import Objective, Reason
+from nahas.tile_bench.verify import is_optimal, members, verifiable
+from nahas.vocabulary import Mapspace, Objective, Reason
 
 BATCH = 100_000
 """Pairs made, solved and written at a time: memory does not grow with the pairs asked for."""
@@ -35,7 +35,10 @@ class TileBench:
         mappings_per_second: candidates costed; those skipped by a bound are not counted.
         infeasible: of the pairs that this run solved.
         counted: the first pairs, whose mapspace was counted.
-        mapspace_mean, mapspace_max: members of the mapspace that fit, over these.
+        mapspace_mean, mapspace_max: members of the mapspace over these: in the default space those
+            that fit, in the full one all, without register-file tiles.
+        verified: pairs that were enumerated: of those asked for, the ones whose mapspace is not
+            too large.
         mismatches: verified pairs where enumeration found another optimum, or where the
             reported cost was not that of the reported mapping.
         distinct_layers: what the pairs are drawn from.
@@ -45,6 +48,7 @@ class TileBench:
     pairs: int
     threads: int
     objective: Objective
+    space: Mapspace
     seed: int
     compile_s: float
     pairs_per_second: float | None
@@ -81,7 +85,8 @@ def run(
         pairs: distinct pairs to solve; by default a million, or all where there are fewer.
         objective: what each mapping minimises.
         threads: of the mapper; all when None.
-        verify: how many of the pairs to enumerate without pruning and evaluate loop by loop.
+        verify: how many of the pairs to enumerate without pruning; in the default space every
+            member is evaluated loop by loop.
         dataset: keeps the pairs and their optima; what it holds already is not solved again.
         progress: told the number of pairs done, after every batch.
 
@@ -104,17 +109,19 @@ def run(
     counted = min(pairs, max(verify, COUNTED_PAIRS))
     first = source.pairs(0, counted)
     sizes = [members(first, index) for index in range(counted)]
-    mismatches = sum(not is_optimal(first, index, objective) for index in range(verify))
+    enumerated = [index for index in range(verify) if verifiable(first, index)]
+    mismatches = sum(not is_optimal(first, index, objective) for index in enumerated)
     return TileBench(
         pairs=pairs,
         threads=threads,
         objective=objective,
+        space=source.space,
         seed=source.seed,
         compile_s=measured.compile_s,
         pairs_per_second=median(measured.rates) if measured.rates else None,
         mappings_per_second=median(measured.costed) if measured.costed else None,
         infeasible=measured.infeasible,
-        verified=verify,
+        verified=len(enumerated),
         mismatches=mismatches,
         counted=counted,
         mapspace_mean=sum(sizes) / counted,

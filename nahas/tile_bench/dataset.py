@@ -167,6 +167,7 @@ def about(source: Source, pairs: int, objective: Objective) -> dict[str, str | i
         "version": nahas.__version__,
         "pairs": pairs,
         "objective": objective.name.lower(),
+        "space": source.space.name.lower(),
         "seed": source.seed,
         "layers": layers,
         "accelerators": accelerators,

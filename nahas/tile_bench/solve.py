@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from nahas.kernels.records import CostRow, CountsRow, MappingRow
 from nahas.kernels.solve import solve_pairs
+from nahas.kernels.solve_full import solve_full_pairs
 from nahas.tile_bench.source import Pairs
-from nahas.vocabulary import Objective
+from nahas.vocabulary import Mapspace, Objective
 
 Solved = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]
 """[N, 18] records.COST, [N, 28] records.MAPPING, [N, 18] records.COUNTS, [N] mappings costed."""
@@ -30,5 +31,9 @@ def solve_part(pairs: Pairs, part: slice, objective: Objective, place: Solved) -
     n = len(chosen)
     costs, mappings, counts, seen = place
     outcome = costs[:n], mappings[:n], counts[:n], seen[:n]
-    solve_pairs(pairs.layers, pairs.points, chosen, stays, int(objective), outcome)
+    if pairs.space == Mapspace.DATAFLOWS:
+        solve_pairs(pairs.layers, pairs.points, chosen, stays, int(objective), outcome)
+    else:
+        aim = int(objective), int(pairs.space)
+        solve_full_pairs(pairs.layers, pairs.points, chosen, stays, aim, outcome)
     return outcome

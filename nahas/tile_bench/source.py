@@ -22,7 +22,7 @@ from nahas.kernels.records import HardwareRow, LayerRow, ResidencyRow
 from nahas.network import Network
 from nahas.sequence import hardware_rows
 from nahas.spaces import accelerator, macro, mnasnet
-from nahas.vocabulary import LayerKind
+from nahas.vocabulary import LayerKind, Mapspace
 
 DEFAULT_PAIRS = 1_000_000
 NETWORKS_PER_SPACE = 200
@@ -41,12 +41,14 @@ class Pairs:
         points: [H, 23] records.HARDWARE; rows of accelerators that no pair has used yet are NaN.
         pairs: [N, 2] the rows of `layers` and `points` to combine.
         stays: [N, 4] records.RESIDENCY.
+        space: where they are mapped.
     """
 
     layers: NDArray[np.int64]
     points: NDArray[np.float64]
     pairs: NDArray[np.int64]
     stays: NDArray[np.float64]
+    space: Mapspace = Mapspace.DATAFLOWS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,7 @@ class Source:
             needs them: 50,000 take seconds.
         names: what the layers and the accelerators are of, for reports.
         fingerprint: sixteen hex digits of all that decides which pairs come in which order.
+        space: where the pairs are mapped.
     """
 
     seed: int
@@ -68,6 +71,7 @@ class Source:
     hardware_of: Callable[[int], Hardware]
     names: tuple[str, str]
     fingerprint: str
+    space: Mapspace = Mapspace.DATAFLOWS
     points: NDArray[np.float64] = field(init=False)
     parameters: NDArray[np.float64] = field(init=False)
 
@@ -108,7 +112,8 @@ class Source:
         flips = _mixed(place.astype(np.uint64), _keys(self.seed, 1)[0])
         stays = np.zeros((len(place), len(ResidencyRow._fields)))
         stays[:, 0], stays[:, 1] = flips & np.uint64(1), (flips >> np.uint64(1)) & np.uint64(1)
-        return Pairs(self.layers, self.points, np.stack([layer, point], axis=1), stays)
+        chosen = np.stack([layer, point], axis=1)
+        return Pairs(self.layers, self.points, chosen, stays, self.space)
 
     def _make(self, used: NDArray[np.int64]) -> None:
         missing = used[np.isnan(self.points[used, 0])]
@@ -125,6 +130,7 @@ def source_of(
     *,
     named_networks: Sequence[Network] = (),
     hardware: Sequence[Hardware] = (),
+    space: Mapspace = Mapspace.DATAFLOWS,
 ) -> Source:
     """The layers of these networks, or drawn ones; on these accelerators, or the paper's 50,000.
 
@@ -140,24 +146,25 @@ def source_of(
         names = ", ".join(network.name for network in named_networks)
         raise UsageError(f"no layer of {names} is mapped: there is nothing to pair")
     points = tuple(dict.fromkeys(hardware))
-    space = accelerator.accelerator_space()
-    cardinalities = tuple(space.cardinalities)
+    accelerators = accelerator.accelerator_space()
+    cardinalities = tuple(accelerators.cardinalities)
 
     def of_space(index: int) -> Hardware:
         digits = np.array(np.unravel_index(index, cardinalities))
-        return accelerator.hardware(space.values(digits))
+        return accelerator.hardware(accelerators.values(digits))
 
-    content = repr((seed, points or (space.decisions, of_space(0))))
+    content = repr((seed, points or (accelerators.decisions, of_space(0))))
     return Source(
         seed=seed,
         layers=layers,
-        accelerators=len(points) or space.size,
+        accelerators=len(points) or accelerators.size,
         hardware_of=points.__getitem__ if points else of_space,
         names=(
             ", ".join(n.name for n in named_networks) or "drawn networks",
-            f"{len(points)} named" if points else f"space '{space.name}'",
+            f"{len(points)} named" if points else f"space '{accelerators.name}'",
         ),
         fingerprint=hashlib.sha256(content.encode() + layers.tobytes()).hexdigest()[:16],
+        space=space,
     )
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from nahas.kernels.enumerated import enumerate_full, full_size
+from nahas.kernels.full import MEMBER_FIELDS
+from nahas.kernels.parts import Pair
 from nahas.kernels.records import CostRow, HardwareRow, LayerRow, MappingRow, ResidencyRow
 from nahas.kernels.rows import hardware_row, layer_row
 from nahas.kernels.search import rank
@@ -11,7 +14,10 @@ from nahas.layers import Layer
 from nahas.mapspace import candidates, evaluated_cost
 from nahas.tile_bench.solve import room, solve_part
 from nahas.tile_bench.source import Pairs
-from nahas.vocabulary import LayerKind, Objective, Reason
+from nahas.vocabulary import LayerKind, Mapspace, Objective, Reason
+
+MOST_MEMBERS = 20_000_000
+"""Of a full mapspace that is enumerated: some seconds."""
 
 RELATIVE_TOLERANCE = 1e-12
 """Two sums of the same terms in another order differ by less."""
@@ -34,8 +40,37 @@ def layer_of(row: LayerRow, name: str = "drawn") -> Layer:
 
 
 def members(pairs: Pairs, index: int) -> int:
-    """Members of a pair's mapspace that fit: named one by one, none of them costed."""
-    return sum(1 for _ in candidates(*rows_of(pairs, index)))
+    """Members of a pair's mapspace.
+
+    In the default space those that fit: named one by one, none of them costed. In the full space
+    all, without their register-file tiles: `kernels.enumerated.full_size`.
+    """
+    rows = rows_of(pairs, index)
+    if pairs.space == Mapspace.DATAFLOWS:
+        return sum(1 for _ in candidates(*rows))
+    return int(full_size(Pair(*rows, int(Objective.LATENCY), int(pairs.space))))
+
+
+def verifiable(pairs: Pairs, index: int) -> bool:
+    """Whether a pair's mapspace is small enough to enumerate."""
+    return pairs.space == Mapspace.DATAFLOWS or members(pairs, index) <= MOST_MEMBERS
+
+
+def _every_figure(pairs: Pairs, index: int, objective: Objective) -> list[tuple[float, float]]:
+    """Figures of all members of a pair's mapspace; of the full space, those of the best."""
+    row, hw, stay = rows_of(pairs, index)
+    figures = []
+    if pairs.space in (Mapspace.DATAFLOWS, Mapspace.FULL):
+        layer = layer_of(row)
+        costs = [evaluated_cost(layer, hw, stay, each) for each in candidates(row, hw, stay)]
+        figures = [rank(each.cycles, each.energy_pj, int(objective)) for each in costs]
+    if pairs.space != Mapspace.DATAFLOWS:
+        best = np.empty(3)
+        pair = Pair(row, hw, stay, int(objective), int(pairs.space))
+        enumerate_full(pair, -1, best, np.empty(MEMBER_FIELDS))
+        if best[2]:
+            figures.append((float(best[0]), float(best[1])))
+    return figures
 
 
 def is_optimal(pairs: Pairs, index: int, objective: Objective) -> bool:
@@ -44,10 +79,7 @@ def is_optimal(pairs: Pairs, index: int, objective: Objective) -> bool:
     found = CostRow(*costs[0].tolist())
     row, hw, stay = rows_of(pairs, index)
     layer = layer_of(row)
-    figures = []
-    for mapping in candidates(row, hw, stay):
-        each = evaluated_cost(layer, hw, stay, mapping)
-        figures.append(rank(each.cycles, each.energy_pj, int(objective)))
+    figures = _every_figure(pairs, index, objective)
     if found.reason != Reason.OK:
         return not figures
     reported = evaluated_cost(layer, hw, stay, MappingRow(*mappings[0].tolist()))

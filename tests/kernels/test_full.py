@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from nahas.hardware import preset
 from nahas.kernels.edge import count
 from nahas.kernels.enumerated import enumerate_full
 from nahas.kernels.full import MEMBER_FIELDS, explore, placed
@@ -18,8 +19,9 @@ from nahas.kernels.solve_full import solve_full, solve_full_pairs
 from nahas.kernels.tilings import blocks_of
 from nahas.layers import Layer
 from nahas.mapspace import evaluated_cost, evaluated_counts
+from nahas.sequence import hardware_rows
 from nahas.tile_bench import draw
-from nahas.vocabulary import Objective, Reason
+from nahas.vocabulary import Mapspace, Objective, Reason
 
 COMPILED = not numba.config.DISABLE_JIT
 SIZE = 9 if COMPILED else 3
@@ -76,7 +78,8 @@ def pairs(draw: st.DrawFn) -> Pair:
         draw(st.sampled_from([0.0, 20.0])),
     )
     layer, objective = draw(layers()), draw(st.sampled_from(list(Objective)))
-    return Pair(layer.row, draw(points()), stay, int(objective))
+    space = draw(st.sampled_from([Mapspace.FULL, Mapspace.FULL_WEIGHT, Mapspace.FULL_OUTPUT]))
+    return Pair(layer.row, draw(points()), stay, int(objective), int(space))
 
 
 def layer_of(pair: Pair) -> Layer:
@@ -107,11 +110,13 @@ EXAMPLES = 200 if COMPILED else 15
 @given(pairs())
 @settings(max_examples=EXAMPLES)
 def test_search_finds_the_optimum_of_the_enumerated_full_space(pair):
-    layer, hw, stay, objective = pair
+    layer, hw, stay, objective, space = pair
     (first, second, _), _ = enumerated(pair)
     default = search(layer, hw, blocks_of(layer, hw), stay, objective, room()[0])
     found, mapping, _ = solved(pair)
-    best = min((first, second), (default.first, default.second))
+    best = (first, second)
+    if space == Mapspace.FULL:
+        best = min(best, (default.first, default.second))
     if found.reason != Reason.OK:
         assert best[0] == np.inf
         return
@@ -164,8 +169,12 @@ def test_no_member_is_better_than_the_bounds_of_what_was_decided_for_it(pair, ra
 def test_a_part_is_explored_down_to_tiles_of_one_block():
     # 64 KB of weights and 3 of local memory: all dims must be cut.
     layer = Layer(name="deep", k=256, c=256, p=4, q=4)
-    hw = HardwareRow(*draw(1, 0).points[0].tolist())._replace(local_memory_bytes=3072.0)
-    pair = Pair(layer.row, hw, ResidencyRow(0.0, 0.0, 0.0), int(Objective.ENERGY))
+    hw = HardwareRow(*hardware_rows([preset("edge-baseline")])[0].tolist())._replace(
+        local_memory_bytes=3072.0
+    )
+    pair = Pair(
+        layer.row, hw, ResidencyRow(0.0, 0.0, 0.0), int(Objective.ENERGY), int(Mapspace.FULL)
+    )
     best, chosen = np.full(3, np.inf), np.zeros(MEMBER_FIELDS)
     best[2] = 0.0
     blocks = blocks_of(layer.row, hw)
@@ -193,7 +202,8 @@ def test_real_pairs_are_never_worse_than_in_the_default_space_whatever_the_threa
             np.empty((size, len(CountsRow._fields))),
             np.empty(size, np.int64),
         )
-        solve(drawn.layers, drawn.points, drawn.pairs, drawn.stays, int(objective), outcome)
+        aim = int(objective) if solve is solve_pairs else (int(objective), int(Mapspace.FULL))
+        solve(drawn.layers, drawn.points, drawn.pairs, drawn.stays, aim, outcome)
         every.append(outcome)
     default, alone, together = every
     for one, other in zip(alone, together, strict=True):
