@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nahas import networks
-from nahas.fusion import chains_of
+from nahas.fusion import chains_of, solve_fused
 from nahas.hardware import Hardware, preset
 from nahas.layers import Layer
 from nahas.network import Network
@@ -89,6 +89,7 @@ def drawn() -> list[tuple[Network, Hardware]]:
         SMALL,
         replace(SMALL, local_memory_mb=0.0625),
         replace(SMALL, local_memory_mb=0.03125, io_gb_per_s=5),
+        replace(SMALL, parameter_memory_mb=0.1, weight_bits=4, activation_bits=16),
     ]
     names = ("mobilenet-v2", "efficientnet-edgetpu-s")
     return [(networks.named(name), chip) for name in names for chip in chips]
@@ -156,7 +157,8 @@ def test_costs_of_fused_layers_keep_the_rules_of_every_layer(both):
             assert of.cycles == max(times) == times[of.bound]
             parts = (of.mac_pj, of.register_file_pj, of.local_memory_pj, of.dram_pj, of.leakage_pj)
             assert of.energy_pj == pytest.approx(sum(parts), rel=1e-12)
-            assert of.weight_bytes >= of.layer.weight_words
+            words = 0 if of.weights_on_chip else of.layer.weight_words
+            assert of.weight_bytes >= words * cost.hardware.weight_bits / 8
             assert of.utilisation <= 1
         assert cost.tops <= cost.hardware.peak_tops
 
@@ -175,6 +177,22 @@ def test_a_group_shares_the_interface(both):
             assert all(late) or not any(late)
             group = [of] if of is not None and of.fused is not None else []
     assert shared
+
+
+def test_weights_stay_beside_the_activations_that_stay_around_fused_groups():
+    chip, net = replace(SMALL, parameter_memory_mb=0.1), networks.named("mobilenet-v2")
+    outcome = solve_fused([net.table], hardware_rows([chip]), Objective.LATENCY)
+    fused, stays = outcome.stages[:, 0] > 0, outcome.stays[:, 3] == 1
+    assert (fused & stays).any()
+    assert (fused & ~stays).any()
+    shares = [ceil(layer.weight_words / chip.pes) for layer in net.layers]
+    held = sum(share for share, stay in zip(shares, stays, strict=True) if stay)
+    room = chip.parameter_memory_bytes - (outcome.stays[:, 2] - held).max()
+    for share, stay in zip(shares, stays, strict=True):
+        assert stay == (0 < share <= room)
+        room -= share * stay
+    for name in ("weight_bytes", "first_weight_bytes"):
+        assert not outcome.column(name)[stays].any()
 
 
 def test_macs_count_what_is_made_again(both):

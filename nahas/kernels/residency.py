@@ -105,7 +105,7 @@ def shelve(output_words: Array, last_use: Array, room: float, shelves: Array) ->
     Args:
         output_words: [L] int64, words of every output.
         last_use: [L] int64, its last reader, as in `reside`.
-        room: bytes that activations may fill.
+        room: words that activations may fill.
         shelves: [L] int64, written: the shelf, the lowest that is free; -1 for an output that
             nobody reads or that is larger than the room.
 
@@ -141,7 +141,7 @@ def best_choices(
     Args:
         operands: [L, 2] int64.
         outputs: words, last use, shelf and saved words of every output, int64 [L] each.
-        room: bytes that activations may fill.
+        room: words that activations may fill.
         keeps: [L, 2**S] bool, written; bit s of a set is the output on shelf s.
     """
     words, last_use, shelves, saved = outputs
