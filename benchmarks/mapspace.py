@@ -1,4 +1,4 @@
-"""The default mapspace beside the full one: what it gives up, and what the full one costs to search.
+"""The default mapspace beside the full one: what it gives up, and what the full one takes.
 
 For seeded random pairs prints the ratio of the two optima for latency and for energy, geometric
 mean and worst case; then, with more pairs, how many each space solves per second, by objective
@@ -160,7 +160,9 @@ def main() -> None:
         sampled = {"pairs": chosen.pairs, "timed": chosen.timed, "rounds": chosen.rounds}
         threads = int(numba.config.NUMBA_NUM_THREADS)
         wall = time.perf_counter() - begun
-        run = manifest("benchmarks/mapspace.py", sampled, chosen.seed, threads, wall)
+        run = manifest(
+            "benchmarks/mapspace.py", sampled, seed=chosen.seed, threads=threads, wall_seconds=wall
+        )
         RESULTS.write_text(json.dumps({"run": run, **rows}, indent=2) + "\n", encoding="utf-8")
 
 
