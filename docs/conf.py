@@ -43,3 +43,12 @@ nitpick_ignore_regex = [
     (r"py:.*", r"^(?!nahas\.).*"),
     (r"py:.*", r"^nahas(\.\w+)*\.[A-Z]$"),  # type variables
 ]
+
+
+def skip_fields_of_tuples(_app, _what, _name, obj, skip, _options):
+    """Documented with their class; autodoc would add "Alias for field number 3" of each."""
+    return skip or type(obj).__name__ == "_tuplegetter"
+
+
+def setup(app):
+    app.connect("autodoc-skip-member", skip_fields_of_tuples)
