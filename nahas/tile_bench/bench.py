@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from statistics import median
 
 import numba
@@ -21,6 +22,8 @@ BATCH = 100_000
 """Pairs made, solved and written at a time: memory does not grow with the pairs asked for."""
 
 WARM_UP_PAIRS = 64
+SEEN_FOR_ONE = 10
+"""Pairs that are looked at for each to be verified: some mapspaces are too large."""
 COUNTED_PAIRS = 200
 """Pairs whose mapspace is counted, or all that are verified: some milliseconds each."""
 
@@ -107,9 +110,10 @@ def run(
     finally:
         numba.set_num_threads(before)
     counted = min(pairs, max(verify, COUNTED_PAIRS))
-    first = source.pairs(0, counted)
+    first = source.pairs(0, min(pairs, max(COUNTED_PAIRS, SEEN_FOR_ONE * verify)))
     sizes = [members(first, index) for index in range(counted)]
-    enumerated = [index for index in range(verify) if verifiable(first, index)]
+    small = (index for index in range(len(first.pairs)) if verifiable(first, index))
+    enumerated = list(islice(small, verify))
     mismatches = sum(not is_optimal(first, index, objective) for index in enumerated)
     return TileBench(
         pairs=pairs,
