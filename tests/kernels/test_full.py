@@ -1,5 +1,8 @@
 """The full mapspace against its slow twin: every member, without bounds."""
 
+from itertools import product
+from math import prod
+
 import numba
 import numpy as np
 import pytest
@@ -8,11 +11,18 @@ from hypothesis import strategies as st
 
 from nahas.hardware import preset
 from nahas.kernels.edge import count
-from nahas.kernels.enumerated import enumerate_full
+from nahas.kernels.enumerated import enumerate_full, full_size
 from nahas.kernels.full import MEMBER_FIELDS, explore, placed
 from nahas.kernels.menu import MOST_ASSIGNMENTS
 from nahas.kernels.parts import Axes, Open, Pair, Part, may_win
-from nahas.kernels.records import CostRow, CountsRow, HardwareRow, MappingRow, ResidencyRow
+from nahas.kernels.records import (
+    CostRow,
+    CountsRow,
+    HardwareRow,
+    LayerRow,
+    MappingRow,
+    ResidencyRow,
+)
 from nahas.kernels.search import rank, search
 from nahas.kernels.solve import mapping_row, solve_pairs
 from nahas.kernels.solve_full import solve_full, solve_full_pairs
@@ -21,10 +31,10 @@ from nahas.layers import Layer
 from nahas.mapspace import evaluated_cost, evaluated_counts
 from nahas.sequence import hardware_rows
 from nahas.tile_bench import draw
-from nahas.vocabulary import Mapspace, Objective, Reason
+from nahas.vocabulary import DramOrder, Mapspace, Objective, Reason
 
 COMPILED = not numba.config.DISABLE_JIT
-SIZE = 9 if COMPILED else 3
+SIZE = 9 if COMPILED else 4
 """The largest extent of a dim: plain Python goes through some thousand members in a second."""
 
 
@@ -104,7 +114,7 @@ def solved(pair: Pair) -> tuple[CostRow, MappingRow, CountsRow]:
     return CostRow(*row), MappingRow(*mapping), CountsRow(*counts)
 
 
-EXAMPLES = 200 if COMPILED else 15
+EXAMPLES = 200 if COMPILED else 60
 
 
 @given(pairs())
@@ -127,7 +137,7 @@ def test_search_finds_the_optimum_of_the_enumerated_full_space(pair):
 
 
 @given(pairs(), st.randoms(use_true_random=False))
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES if COMPILED else 20)
 def test_the_counts_of_every_member_are_those_of_its_loop_nest(pair, random):
     best, _ = enumerated(pair)
     assume(best[2] > 0)
@@ -182,6 +192,67 @@ def test_a_part_is_explored_down_to_tiles_of_one_block():
     at, _, _, _ = placed(layer.row, hw, chosen)
     assert best[0] < np.inf
     assert at.k.dram * at.c.dram > 1.0
+
+
+def rounds_saved(blocks: int, before: int, most: int) -> list[int]:
+    """Numbers of instances, two or more, that save a round."""
+    rounds = [-(-blocks // (before * n)) for n in range(1, most + 1)]
+    return [n for n in range(2, most + 1) if rounds[n - 1] < rounds[n - 2]]
+
+
+def spreads(blocks: dict[str, int], hw: HardwareRow) -> int:
+    """Ways to spread blocks over lanes, PE x and PE y, each axis over one dim or none."""
+    ways = 0
+    for dims in product((*"gkcpq", None), (*"gkpq", None), (*"gkpq", None)):
+        found: list[dict[str | None, int]] = [{}]
+        for dim, most in zip(dims, (hw.lanes, hw.pes_x, hw.pes_y), strict=True):
+            found = [
+                before | {dim: before.get(dim, 1) * n}
+                for before in found
+                for n in (rounds_saved(blocks[dim], before.get(dim, 1), int(most)) if dim else [1])
+            ]
+        ways += len(found)
+    return ways
+
+
+@given(pairs())
+@settings(max_examples=EXAMPLES // 2)
+def test_the_size_of_the_space_is_the_product_of_its_choices(pair):
+    layer, hw = pair.layer, pair.hw
+    size = 0
+    for k in (1, *rounds_saved(layer.k, 1, int(hw.simd_units))):
+        for g in (1, *rounds_saved(layer.g, 1, int(hw.simd_units) // k)):
+            blocks = {
+                "g": -(-layer.g // g),
+                "k": -(-layer.k // k),
+                "c": -(-layer.c // int(min(hw.macs_per_simd, layer.c))),
+                "p": layer.p,
+                "q": layer.q,
+            }
+            tiles = [len({-(-n // t) for t in range(1, n + 1)}) for n in blocks.values()]
+            size += spreads(blocks, hw) * prod(tiles) * len(DramOrder) * 2
+    assert full_size(pair) == size
+
+
+def test_pairs_are_solved_as_one_by_one():
+    rows = np.array([Layer(name="l", k=k, c=3, p=2, q=2).row for k in (1, 2, 5)])
+    small = hardware_rows([preset("edge-baseline")])[0]
+    hw = HardwareRow(*small.tolist())._replace(pes_x=2.0, pes_y=1.0, lanes=2.0, simd_units=2.0)
+    which = np.array([[2, 0], [0, 0], [1, 0]])
+    outcome = (
+        np.empty((3, len(CostRow._fields))),
+        np.empty((3, len(MappingRow._fields)), np.int64),
+        np.empty((3, len(CountsRow._fields))),
+        np.empty(3, np.int64),
+    )
+    aim = int(Objective.EDP), int(Mapspace.FULL)
+    solve_full_pairs(rows, np.array([hw]), which, np.zeros((3, 4)), aim, outcome)
+    for i, (layer, _) in enumerate(which):
+        pair = Pair(LayerRow(*rows[layer].tolist()), hw, ResidencyRow(0.0, 0.0, 0.0), *aim)
+        row, mapping, counts = solved(pair)
+        assert tuple(outcome[0][i]) == row
+        assert tuple(outcome[1][i]) == mapping
+        assert tuple(outcome[2][i]) == counts
 
 
 @pytest.mark.skipif(not COMPILED, reason="real layers have too many members for plain Python")
