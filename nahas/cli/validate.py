@@ -19,13 +19,7 @@ if TYPE_CHECKING:
     from nahas.validate import Validation
 
 
-_KINDS = {
-    "cases": "FILE",
-    "peers": "FILE",
-    "dpu": "FOLDER",
-    "rtl": "FOLDER",
-    "devices": "FOLDER",
-}
+_KINDS = {"cases": "FILE", "peers": "FILE", "dpu": "FOLDER", "rtl": "FOLDER", "devices": "FOLDER"}
 """What each option is given."""
 
 
@@ -91,7 +85,7 @@ def validate(out: Output, *, architectures: int, sister: bool, **given: Path | N
 
     chosen = [(name, path) for name, path in given.items() if path is not None]
     if len(chosen) + sister != 1:
-        options = ", ".join(f"--{name} {_KINDS[name]}" for name in given)
+        options = ", ".join(f"--{name} {kind}" for name, kind in _KINDS.items())
         raise UsageError(f"give one of {options} and --sister")
     if sister:
         from nahas.cli.devices import show_sister

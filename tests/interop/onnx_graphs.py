@@ -8,6 +8,13 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 20
+OPERATORS = {
+    "relu": "Relu",
+    "sigmoid": "Sigmoid",
+    "hard_sigmoid": "HardSigmoid",
+    "hard_swish": "HardSwish",
+}
+"""Of activations that are one operator."""
 
 
 def constant(name: str, shape: tuple[int, ...], kind: type = np.float32) -> Any:
@@ -120,5 +127,4 @@ class OnnxBuilder:
             return self._node("Clip", [x, low, high], channels)
         if name in ("swish", "silu"):
             return self._node("Mul", [x, self._node("Sigmoid", [x], channels)], channels)
-        operator = {"relu": "Relu", "sigmoid": "Sigmoid", "hard_sigmoid": "HardSigmoid"}[name]
-        return self._node(operator, [x], channels)
+        return self._node(OPERATORS[name], [x], channels)
