@@ -61,7 +61,7 @@ def test_a_row_holds_the_pair_its_optimum_and_its_mapping(source, tmp_path):
                 found = [NAMES[field][name.upper()] for name in found]
             assert np.array_equal(found, values[:, j]), field
             compared += 1
-    assert compared == 12 + 15 + len(CostRow._fields) + len(MappingRow._fields)
+    assert compared == 12 + 16 + len(CostRow._fields) + len(MappingRow._fields)
     assert table["layer_index"].to_pylist() == pairs.pairs[:, 0].tolist()
     assert table["residency_input_on_chip"].to_pylist() == pairs.stays[:, 0].tolist()
 
