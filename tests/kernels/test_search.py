@@ -124,10 +124,11 @@ def test_bytes_are_counted_words_times_their_widths(layer, hw, stay):
     n, outputs = evaluated_counts(layer, mapping), layer.output_words
     weight, activation, partial = hw.weight_bytes, hw.activation_bytes, hw.partial_sum_bytes
     fetched, finished = activation * n.dram_input_reads, activation * outputs
-    spilt = partial * n.dram_output_reads
-    from_dram = weight * n.dram_weight_reads + fetched * (1 - stay.input_on_chip) + spilt
+    spilt, streamed = partial * n.dram_output_reads, weight * n.dram_weight_reads
+    from_dram = streamed * (1 - stay.weights_on_chip) + fetched * (1 - stay.input_on_chip) + spilt
     to_dram = spilt + finished * (1 - stay.output_on_chip)
     reads = weight * n.local_weight_reads + activation * n.local_input_reads
+    reads += streamed * stay.weights_on_chip
     reads += partial * n.local_output_reads + fetched * stay.input_on_chip
     writes = weight * n.local_weight_fills + activation * n.local_input_fills + finished
     writes += partial * (n.local_output_updates - outputs + n.local_output_fills)
