@@ -113,10 +113,15 @@ def map_layer(
         holds_positions = bool(kept[Level.REGISTER_FILE, 1:].any())
         members += space_size(extents_of(task.layer), fans, holds_positions, int(dataflow))
     if best.counted == 0:
-        what = f"tiles of dataflow '{dataflow.name.lower()}'" if dataflow else "tiles"
+        name = f"template '{accelerator.name}'"
+        if dataflow:
+            raise MappingError(
+                f"layer '{layer.name}': {name} has no mapping of dataflow "
+                f"'{dataflow.name.lower()}' for it: its axes cannot spread it so, or not even the "
+                "smallest tiles fit its memories; leave --dataflow out to search all"
+            )
         raise MappingError(
-            f"layer '{layer.name}': not even the smallest {what} fit the memories of "
-            f"template '{accelerator.name}'"
+            f"layer '{layer.name}': not even the smallest tiles fit the memories of {name}"
         )
     table = np.empty((len(Dim) * len(Slot), 3), np.int64)
     table = table[: loops_of(counts, int(orders[0]), int(orders[1]), table)]

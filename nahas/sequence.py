@@ -139,8 +139,61 @@ def solve_designs(
     then each is mapped once.
     """
     outcome = solve_layers(tables, points, objective, twins, space)
-    sequence(outcome, points.repeat(np.diff(outcome.starts), axis=0))
+    repeated = points.repeat(np.diff(outcome.starts), axis=0)
+    if space == Mapspace.FULL:
+        default = solve_layers(tables, points, objective, twins)
+        keep_ties(outcome, default, objective)
+        sequence(default, repeated)
+        sequence(outcome, repeated)
+        keep_better_designs(outcome, default, points, objective)
+        return outcome
+    sequence(outcome, repeated)
     return outcome
+
+
+MAPPED = ("costs", "mappings", "counts", "candidates")
+"""What an outcome says of every layer's mapping."""
+
+
+def keep_ties(outcome: Outcome, default: Outcome, objective: Objective) -> None:
+    """Take the default's mapping of each layer whose objective it reaches as well.
+
+    Of equal cycles the full space has the least energy, which is often slow in computing; that
+    shows once weights are fetched ahead. [docs/mapspace.md]
+    """
+    ties = _objective_of(outcome, objective) >= _objective_of(default, objective)
+    for name in MAPPED:
+        getattr(outcome, name)[ties] = getattr(default, name)[ties]
+
+
+def keep_better_designs(
+    outcome: Outcome, default: Outcome, points: NDArray[np.float64], objective: Objective
+) -> None:
+    """Take the default's mappings of each design whose total they make better."""
+    leakage = points[:, HardwareRow._fields.index("leakage_pj_per_cycle")]
+    totals = []
+    for each in (outcome, default):
+        waiting = each.waiting.sum(axis=0)
+        cycles, energy = each.total("cycles") + waiting, each.total("energy_pj") + waiting * leakage
+        runs = np.maximum.reduceat(each.column("reason"), each.starts[:-1]) == 0
+        figure = {
+            Objective.LATENCY: cycles,
+            Objective.ENERGY: energy,
+            Objective.EDP: cycles * energy,
+        }
+        totals.append(np.where(runs, figure[objective], np.inf))
+    worse = totals[0] > totals[1]
+    layers = worse.repeat(np.diff(outcome.starts))
+    for name in MAPPED:
+        getattr(outcome, name)[layers] = getattr(default, name)[layers]
+    outcome.waiting[:, worse] = default.waiting[:, worse]
+
+
+def _objective_of(outcome: Outcome, objective: Objective) -> NDArray[np.float64]:
+    """What the mapping of every layer minimises [N]; infinite where none fits."""
+    cycles, energy = outcome.column("cycles"), outcome.column("energy_pj")
+    figure = {Objective.LATENCY: cycles, Objective.ENERGY: energy, Objective.EDP: cycles * energy}
+    return np.where(outcome.column("reason") == 0, figure[objective], np.inf)
 
 
 def solve_layers(

@@ -89,7 +89,8 @@ def register_tiles(
             if asked and held <= room and (everything or p.local * q.local > 1.0):
                 tally(pair, trial, at, wanted, best, chosen)
     c, asked = exact(blocks.c, trial.c_tiles, 1.0, part, C)
-    if not asked or c.local * layer.r * layer.s == 1.0 or pair.space == FULL_WEIGHT:
+    reduction = c.dram * c.local * layer.r * layer.s
+    if not asked or reduction == 1.0 or pair.space == FULL_WEIGHT:
         return
     room = held_positions(pair, blocks)
     for held_p in range(1, int(p.local) + 1 if p.dram == 1.0 else 2):

@@ -148,7 +148,7 @@ def output_stationary(pair: Pair, trial: Trial, best: FloatArray, chosen: FloatA
     layer, part = pair.layer, trial.part
     room = held_positions(pair, part.blocks)
     c, asked = exact(part.blocks.c, trial.c_tiles, 1.0, part, C)
-    if not asked or room < 1.0 or c.local * layer.r * layer.s == 1.0:
+    if not asked or room < 1.0 or c.dram * c.local * layer.r * layer.s == 1.0:
         return
     p_work, q_work = trial.p.local, trial.q.local
     held_q = largest_part(q_work, room if trial.q.dram == 1.0 else 1.0)
@@ -179,6 +179,8 @@ def tiling(pair: Pair, part: Part, cut: Cut, best: FloatArray, chosen: FloatArra
         return False
     trial = Trial(part, g, k, p, q, cut.c)
     is_cut = cut.g * cut.k * cut.c * cut.p * cut.q > 1.0
+    # Where both PE axes spread P, or Q, held positions may leave fewer PEs with a halo to read.
+    is_cut = is_cut or (part.axes.x == part.axes.y and part.axes.x >= P and part.x * part.y > 1.0)
     settled = False
     if pair.space != FULL_OUTPUT:
         settled = weight_stationary(pair, trial, best, chosen)
@@ -260,14 +262,32 @@ def explore(pair: Pair, part: Part, best: FloatArray, chosen: FloatArray) -> Non
 
 
 @kernel()
+def largest_share(pair: Pair, part: Part, dim: int) -> Split:
+    """The uncut split of P or Q of which a PE holds most, whatever register files hold."""
+    positions = blocks_along(pair.layer, part.blocks, dim)
+    largest, _ = exact(positions, 1.0, 1.0, part, dim)
+    work = largest.local
+    held = largest_part(work, held_positions(pair, part.blocks))
+    while held > 0.0:
+        cut, asked = exact(positions, 1.0, held, part, dim)
+        if asked and cut.reach > largest.reach:
+            largest = cut
+        held = smaller_part(work, held)
+    return largest
+
+
+@kernel()
 def fits_whole(pair: Pair, part: Part) -> bool:
-    """Whether PEs hold their shares of the whole layer and of all partial sums."""
+    """Whether PEs hold their shares of the whole layer and of all partial sums.
+
+    Held positions make shares along P and Q larger: the largest count.
+    """
     layer, blocks = pair.layer, part.blocks
     g, _ = exact(blocks.g, 1.0, 1.0, part, G)
     k, _ = exact(blocks.k, 1.0, 1.0, part, K)
     c, _ = exact(blocks.c, 1.0, 1.0, part, C)
-    p, _ = exact(float(layer.p), 1.0, 1.0, part, P)
-    q, _ = exact(float(layer.q), 1.0, 1.0, part, Q)
+    p = largest_share(pair, part, P)
+    q = largest_share(pair, part, Q)
     at = Placement(g, k, c, p, q, blocks, 1.0, 1.0, True, True)
     weights, inputs, outputs = local_tile_words(layer, at)
     held = weights * pair.hw.weight_bytes + inputs * pair.hw.activation_bytes
@@ -291,7 +311,7 @@ def every_y(pair: Pair, part: Part, best: FloatArray, chosen: FloatArray) -> Non
         count = 1.0 if dim == G else 2.0
         while count <= hw.pes_y:
             swaps = part.x <= hw.pes_y and count <= hw.pes_x
-            mirrored = swaps and (dim < axes.x or (dim == axes.x and count > part.x))
+            mirrored = swaps and dim < axes.x  # one dim on both is not: rows of y are rounded
             if fewer_rounds(whole, before, count) and not (
                 mirrored and count > 1.0 and part.x > 1.0
             ):

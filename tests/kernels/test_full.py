@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from nahas.hardware import preset
 from nahas.kernels.edge import count
-from nahas.kernels.enumerated import enumerate_full, full_size
-from nahas.kernels.full import MEMBER_FIELDS, explore, placed
+from nahas.kernels.enumerated import enumerate_full, every_tiling, full_size
+from nahas.kernels.full import MEMBER_FIELDS, blocks_with, explore, placed
 from nahas.kernels.menu import MOST_ASSIGNMENTS
-from nahas.kernels.parts import Axes, Open, Pair, Part, may_win
+from nahas.kernels.parts import Axes, Open, Pair, Part, exact, may_win
 from nahas.kernels.records import (
     CostRow,
     CountsRow,
@@ -26,13 +26,14 @@ from nahas.kernels.records import (
 from nahas.kernels.search import rank, search
 from nahas.kernels.solve import mapping_row, solve_pairs
 from nahas.kernels.solve_full import solve_full, solve_full_pairs
-from nahas.kernels.tilings import blocks_of
+from nahas.kernels.tilings import Placement, blocks_of, local_tile_words
 from nahas.layers import Layer
 from nahas.mapspace import evaluated_cost, evaluated_counts
 from nahas.sequence import hardware_rows
 from nahas.tile_bench import draw
 from nahas.vocabulary import DramOrder, Mapspace, Objective, Reason
 
+DIMS = {"g": 1, "k": 2, "c": 3, "p": 4, "q": 5}
 COMPILED = not numba.config.DISABLE_JIT
 SIZE = 9 if COMPILED else 4
 """The largest extent of a dim: plain Python goes through some thousand members in a second."""
@@ -61,7 +62,7 @@ def layers(draw: st.DrawFn) -> Layer:
 @st.composite
 def points(draw: st.DrawFn) -> HardwareRow:
     """Accelerators whose memories are now ample, now too small for nearly everything."""
-    axis = st.sampled_from([1.0, 2.0, 3.0] if COMPILED else [1.0, 2.0])
+    axis = st.sampled_from([1.0, 2.0, 3.0, 6.0] if COMPILED else [1.0, 2.0])
     energies = (0.1, 0.05, 0.16, 0.37, 2.7, 2.8, 64.0, 64.0, 5.0)
     widths = draw(st.sampled_from([(1.0, 1.0, 4.0), (0.5, 2.0, 3.0)]))
     return HardwareRow(
@@ -174,6 +175,97 @@ def test_no_member_is_better_than_the_bounds_of_what_was_decided_for_it(pair, ra
         (Part(axes, x, pes_y, lanes, at.blocks), Open(1.0, 1.0)),
     ):
         assert may_win(pair, part, left, just_worse)
+
+
+@st.composite
+def parts(draw: st.DrawFn) -> tuple[Pair, Part]:
+    """A part of an accelerator, with local memory that a member just fits, or just does not."""
+    pair = draw(pairs())._replace(space=int(Mapspace.FULL))
+    layer, hw = pair.layer, pair.hw
+    simd_k = float(draw(st.integers(1, int(hw.simd_units))))
+    simd_k = min(simd_k, float(layer.k))
+    simd_g = float(min(layer.g, int(hw.simd_units // simd_k)))
+    blocks = blocks_with(layer, hw, simd_g, simd_k)
+    whole = {"g": blocks.g, "k": blocks.k, "c": blocks.c, "p": layer.p, "q": layer.q}
+    used, chosen = dict.fromkeys(whole, 1), []
+    for dims, most in (("gkcpq", hw.lanes), ("gkpq", hw.pes_x), ("gkpq", hw.pes_y)):
+        dim = draw(st.sampled_from(dims))
+        ways = [1, *rounds_saved(int(whole[dim]), used[dim], int(most))]
+        count = draw(st.sampled_from(ways))
+        used[dim] *= count
+        chosen.append((DIMS[dim] if count > 1 else DIMS["k"], float(count)))
+    (lane, lanes), (x, pes_x), (y, pes_y) = chosen
+    part = Part(Axes(x, y, lane), pes_x, pes_y, lanes, blocks)
+    cuts = [exact(float(whole[dim]), 1.0, 1.0, part, DIMS[dim])[0] for dim in "gkcpq"]
+    words = local_tile_words(layer, Placement(*cuts, blocks, 1.0, 1.0, True, True))
+    sums = draw(st.sampled_from([hw.partial_sum_bytes, hw.activation_bytes]))
+    held = words[0] * hw.weight_bytes + words[1] * hw.activation_bytes + words[2] * sums
+    room = held * draw(st.sampled_from([1.0, 1.0, 0.5, 2.0])) + draw(st.sampled_from([0.0, 1.0]))
+    room += pair.stay.reserved_bytes
+    return pair._replace(hw=hw._replace(local_memory_bytes=room)), part
+
+
+@given(parts())
+@settings(max_examples=1000 if COMPILED else 40)
+def test_a_part_is_explored_to_its_optimum(drawn):
+    # Without the best of other parts, which hides what is missed in one.
+    pair, part = drawn
+    expected, _ = found = np.full((2, 3), np.inf)
+    found[:, 2] = 0.0
+    every_tiling(pair, part, -1, found[0], np.zeros(MEMBER_FIELDS))
+    explore(pair, part, found[1], np.zeros(MEMBER_FIELDS))
+    assert tuple(found[1][:2]) == tuple(expected[:2])
+
+
+FREE = ResidencyRow(0.0, 0.0, 0.0)
+CHEAP = (0.1, 0.05, 0.0, 0.0, 0.0, 0.0, 64.0, 64.0, 0.0)
+USUAL = (0.1, 0.05, 0.16, 0.37, 2.7, 2.8, 64.0, 64.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("layer", "hw", "stay", "space", "best"),
+    [
+        pytest.param(
+            {"p": 10, "r": 2, "dilation_r": 2},
+            (2, 2, 1, 1, 1, 65536, 8192, 1, 1, *CHEAP, 1, 1, 4),
+            FREE._replace(output_on_chip=1.0),
+            Mapspace.FULL,
+            (20, 1154),
+            id="held positions leave fewer boxes with a halo",
+        ),
+        pytest.param(
+            {"p": 25, "r": 2},
+            (3, 3, 2, 1, 1, 65536, 8192, 2, 2, *USUAL, 1, 1, 4),
+            FREE._replace(output_on_chip=1.0),
+            Mapspace.FULL_OUTPUT,
+            (16, 2639.36),
+            id="two rows of three PEs are not three rows of two",
+        ),
+        pytest.param(
+            {"k": 5, "c": 8, "p": 9, "q": 3, "r": 2, "s": 2, "dilation_r": 2},
+            (2, 1, 1, 2, 1, 754, 16, 1, 1, *USUAL, 0.5, 2, 3),
+            FREE,
+            Mapspace.FULL,
+            (3943, 124896),
+            id="held positions make the share of a PE larger",
+        ),
+        pytest.param(
+            {"k": 10, "c": 32, "p": 4},
+            (1, 1, 4, 1, 1, 144, 18, 128, 400, *USUAL, 1, 1, 4),
+            FREE,
+            Mapspace.FULL,
+            (384, 56659),
+            id="sums wait in register files while DRAM loops over C",
+        ),
+    ],
+)
+def test_what_a_search_once_missed(layer, hw, stay, space, best):
+    objective = Objective.ENERGY if layer.get("k") == 10 else Objective.LATENCY
+    row = HardwareRow(*map(float, hw))
+    pair = Pair(Layer(name="l", **layer).row, row, stay, int(objective), int(space))
+    found, _, _ = solved(pair)
+    assert found.cycles == best[0]
+    assert found.energy_pj == pytest.approx(best[1], abs=0.6)
 
 
 def test_a_part_is_explored_down_to_tiles_of_one_block():
