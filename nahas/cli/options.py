@@ -243,7 +243,7 @@ def space_options(function: F) -> F:
         type=click.Choice(["dataflows", "full"]),
         default="dataflows",
         show_default=True,
-        help="The mappings to look at: an edge compiler's, or every one.",
+        help="The mappings to look at: an edge compiler's, or all of docs/mapspace.md.",
     )(function)
 
 

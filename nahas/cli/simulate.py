@@ -79,6 +79,8 @@ def simulate(out: Output, *, network: str, hardware: str, **options: Any) -> int
         mappings_text(cost),
         totals_table(cost),
     )
+    if options["fusion"] and not any(layer.fused for layer in cost.layers):
+        out.say("fusion: no group of layers is better fused here")
     return 0 if cost.reason is Reason.OK else EXIT_NOTHING_FEASIBLE
 
 
