@@ -38,6 +38,8 @@ def main(name: str, text: str) -> None:
     """Answer on what was standard output; the mapper gets standard error in its place."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)
+        # What it prints stands before the error that ends it, not after.
+        sys.stdout = sys.stderr
         question = json.loads(text)
         layer, hardware = LayerRow(**question["layer"]), HardwareRow(**question["hardware"])
         mapper = adapter(name)
