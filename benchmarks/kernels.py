@@ -170,7 +170,7 @@ def bound_rate(drawn: Any, rounds: int) -> float:
         count, total = 0, 0.0
         for i in range(pairs.shape[0]):
             layer, hw = layer_row(layers[pairs[i, 0]]), hardware_row(points[pairs[i, 1]])
-            stay = ResidencyRow(stays[i, 0], stays[i, 1], stays[i, 2])
+            stay = ResidencyRow(stays[i, 0], stays[i, 1], stays[i, 2], stays[i, 3])
             blocks = blocks_of(layer, hw)
             for j in range(assignments(layer, hw, blocks, menu)):
                 axes = Axes(menu[j, 0], menu[j, 1], menu[j, 2])
