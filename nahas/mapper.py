@@ -113,16 +113,7 @@ def map_layer(
         holds_positions = bool(kept[Level.REGISTER_FILE, 1:].any())
         members += space_size(extents_of(task.layer), fans, holds_positions, int(dataflow))
     if best.counted == 0:
-        name = f"template '{accelerator.name}'"
-        if dataflow:
-            raise MappingError(
-                f"layer '{layer.name}': {name} has no mapping of dataflow "
-                f"'{dataflow.name.lower()}' for it: its axes cannot spread it so, or not even the "
-                "smallest tiles fit its memories; leave --dataflow out to search all"
-            )
-        raise MappingError(
-            f"layer '{layer.name}': not even the smallest tiles fit the memories of {name}"
-        )
+        raise _nothing_fits(layer, accelerator, dataflow)
     table = np.empty((len(Dim) * len(Slot), 3), np.int64)
     table = table[: loops_of(counts, int(orders[0]), int(orders[1]), table)]
     words = np.zeros((len(Level), len(Tensor), len(Access)), np.int64)
@@ -176,6 +167,19 @@ def _keeps(accelerator: Accelerator) -> list[npt.NDArray[np.bool_]]:
                 less[place] = False
             found.append(less)
     return found
+
+
+def _nothing_fits(layer: Layer, accelerator: Accelerator, dataflow: Dataflow) -> MappingError:
+    name = f"template '{accelerator.name}'"
+    if dataflow:
+        return MappingError(
+            f"layer '{layer.name}': {name} has no mapping of dataflow '{dataflow.name.lower()}' for "
+            "it: its axes cannot spread it so, or not even the smallest tiles fit its memories; "
+            "leave --dataflow out to search all"
+        )
+    return MappingError(
+        f"layer '{layer.name}': not even the smallest tiles fit the memories of {name}"
+    )
 
 
 def _everything_in_dram(layer: Layer) -> Mapping:
