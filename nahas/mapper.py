@@ -173,8 +173,8 @@ def _nothing_fits(layer: Layer, accelerator: Accelerator, dataflow: Dataflow) ->
     name = f"template '{accelerator.name}'"
     if dataflow:
         return MappingError(
-            f"layer '{layer.name}': {name} has no mapping of dataflow '{dataflow.name.lower()}' for "
-            "it: its axes cannot spread it so, or not even the smallest tiles fit its memories; "
+            f"layer '{layer.name}': {name} has no mapping of dataflow '{dataflow.name.lower()}': "
+            "its axes cannot spread the layer so, or not even the smallest tiles fit its memories; "
             "leave --dataflow out to search all"
         )
     return MappingError(
