@@ -2,6 +2,7 @@
 
 from math import ceil
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -31,6 +32,8 @@ from nahas.templates import EDGE
 from nahas.vocabulary import Level, Objective, Reason, Tensor
 
 FREE = ResidencyRow(0.0, 0.0, 0.0)
+EXAMPLES = 40 if numba.config.DISABLE_JIT else 150
+"""Plain Python goes through a mapspace in seconds; compiled kernels see all examples."""
 
 
 @st.composite
@@ -94,7 +97,7 @@ def solved(
 
 
 @given(layers(), points(), STAYS, st.sampled_from(list(Objective)))
-@settings(max_examples=150)
+@settings(max_examples=EXAMPLES)
 def test_search_finds_the_optimum_of_the_enumerated_space(layer, hw, stay, objective):
     found, mapping, _ = solved(layer, hw, stay, objective)
     every = [evaluated_cost(layer, hw, stay, row) for row in candidates(layer.row, hw, stay)]
@@ -108,7 +111,7 @@ def test_search_finds_the_optimum_of_the_enumerated_space(layer, hw, stay, objec
 
 
 @given(layers(), points())
-@settings(max_examples=150)
+@settings(max_examples=EXAMPLES)
 def test_closed_form_counts_are_those_of_the_evaluated_loop_nest(layer, hw):
     found, mapping, counts = solved(layer, hw, FREE, Objective.LATENCY)
     if found.reason == Reason.OK:
@@ -179,7 +182,7 @@ def test_narrow_words_let_a_layer_stay_whole_that_wide_ones_cut():
 
 
 @given(layers(), points(), STAYS, st.randoms(use_true_random=False))
-@settings(max_examples=150)
+@settings(max_examples=EXAMPLES)
 def test_the_counts_of_every_member_are_those_of_its_loop_nest(layer, hw, stay, random):
     every = list(placements(layer.row, hw, stay))
     for axes, at, order in random.sample(every, min(len(every), 20)):
