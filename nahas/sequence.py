@@ -169,19 +169,17 @@ def keep_ties(outcome: Outcome, default: Outcome, objective: Objective) -> None:
 def keep_better_designs(
     outcome: Outcome, default: Outcome, points: NDArray[np.float64], objective: Objective
 ) -> None:
-    """Take the default's mappings of each design whose total they make better."""
+    """Take the default's mappings of each design whose total they make better.
+
+    Both outcomes stand in sequence; `points` [B, 23] are the accelerators, records.HARDWARE.
+    """
     leakage = points[:, HardwareRow._fields.index("leakage_pj_per_cycle")]
     totals = []
     for each in (outcome, default):
         waiting = each.waiting.sum(axis=0)
         cycles, energy = each.total("cycles") + waiting, each.total("energy_pj") + waiting * leakage
         runs = np.maximum.reduceat(each.column("reason"), each.starts[:-1]) == 0
-        figure = {
-            Objective.LATENCY: cycles,
-            Objective.ENERGY: energy,
-            Objective.EDP: cycles * energy,
-        }
-        totals.append(np.where(runs, figure[objective], np.inf))
+        totals.append(np.where(runs, _figure(cycles, energy, objective), np.inf))
     worse = totals[0] > totals[1]
     layers = worse.repeat(np.diff(outcome.starts))
     for name in MAPPED:
@@ -192,8 +190,14 @@ def keep_better_designs(
 def _objective_of(outcome: Outcome, objective: Objective) -> NDArray[np.float64]:
     """What the mapping of every layer minimises [N]; infinite where none fits."""
     cycles, energy = outcome.column("cycles"), outcome.column("energy_pj")
-    figure = {Objective.LATENCY: cycles, Objective.ENERGY: energy, Objective.EDP: cycles * energy}
-    return np.where(outcome.column("reason") == 0, figure[objective], np.inf)
+    return np.where(outcome.column("reason") == 0, _figure(cycles, energy, objective), np.inf)
+
+
+def _figure(
+    cycles: NDArray[np.float64], energy_pj: NDArray[np.float64], objective: Objective
+) -> NDArray[np.float64]:
+    figures = {Objective.LATENCY: cycles, Objective.ENERGY: energy_pj}
+    return figures.get(objective, cycles * energy_pj)
 
 
 def solve_layers(
