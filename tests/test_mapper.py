@@ -272,7 +272,7 @@ def test_every_dataflow_of_eyeriss_is_found_and_none_is_better_than_the_best():
 
 def test_a_layer_without_a_window_has_no_row_stationary_mapping():
     layer = Layer(name="pointwise", k=8, c=4, p=7, q=7)
-    with pytest.raises(MappingError, match="tiles of dataflow 'row' fit"):
+    with pytest.raises(MappingError, match="no mapping of dataflow 'row'"):
         map_layer(layer, accelerator_from("eyeriss"), dataflow=Dataflow.ROW)
 
 
