@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nahas.hardware import Hardware
 from nahas.network import Network
-from nahas.spaces.accelerator import accelerator_space, hardware
+from nahas.spaces.accelerator import accelerator_space, hardware, hardware_space_name
 from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray, Space, join
 
@@ -32,6 +32,11 @@ class JointSpace:
         name = f"{self.network_space.name}+{self.accelerator.name}"
         return join(name, (self.network_space.space, self.accelerator))
 
+    @property
+    def hardware_space(self) -> str:
+        """What users call the hardware space: 'paper', 'wide', or the name of its decisions."""
+        return hardware_space_name(self.accelerator)
+
     def split(self, choices: ChoiceArray) -> tuple[ChoiceArray, ChoiceArray]:
         """Cut [B, D] into network choices and accelerator choices."""
         self.space.check(choices)
@@ -48,7 +53,7 @@ class JointSpace:
         networks, accelerators = self.split(choices)
         return (
             [self._network(tuple(row)) for row in networks.tolist()],
-            [hardware(self.accelerator.values(row)) for row in accelerators],
+            [hardware(self.accelerator.values(row), self.accelerator) for row in accelerators],
         )
 
     def applicable(self, choices: ChoiceArray) -> NDArray[np.bool_]:
