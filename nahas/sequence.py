@@ -7,7 +7,7 @@ first layer's first tiles and the last layer's last tile are waited for. [docs/e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -208,13 +208,50 @@ def solve_layers(
     space: Mapspace = Mapspace.DATAFLOWS,
 ) -> Outcome:
     """As `solve_designs`, but each layer as if it ran alone: no waiting, no prefetch."""
+    outcome, dram_words = settle(layers, points)
+    map_layers(outcome, (layers.rows, points, dram_words), objective, twins, space)
+    return outcome
+
+
+def settle(layers: LayerStack, points: NDArray[np.float64]) -> tuple[Outcome, NDArray[np.float64]]:
+    """What stays on chip around every layer, before any is mapped.
+
+    Returns:
+        An outcome of which `stays` is written, and the words of each layer's operands that come
+        from DRAM [N].
+    """
     starts, rows = layers.starts, layers.rows
     flow = (layers.operands, layers.sizes, layers.output_words, layers.last_use)
     outcome = empty_outcome(starts, np.empty((len(rows), len(ResidencyRow._fields))))
     dram_words = np.empty(len(rows))
     settle_designs(starts, flow, points, np.empty((2, len(rows))), outcome.stays, dram_words)
     keep_weights(starts, rows, points, outcome.stays)
-    map_layers(outcome, (rows, points, dram_words), objective, twins, space)
+    return outcome, dram_words
+
+
+Estimate = Callable[
+    [NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]],
+    NDArray[np.float64],
+]
+"""What stands in for a mapping search: costs [M, 18] from rows of layers [N, 14], accelerators
+[B, 23], which of both make a pair [M, 2], and what stays on chip around each [M, 4]."""
+
+
+def estimate_designs(
+    layers: LayerStack, points: NDArray[np.float64], estimate: Estimate
+) -> Outcome:
+    """As `solve_designs`, but the costs of mapped layers are estimates; there are no mappings.
+
+    What stays on chip, vector layers and the layers' sequence are those of the simulator.
+    """
+    outcome, dram_words = settle(layers, points)
+    rows, designs = layers.rows, np.repeat(np.arange(len(points)), np.diff(layers.starts))
+    pairs = np.stack([np.arange(len(rows)), designs], axis=1)
+    is_mapped = rows[:, 0] == LayerKind.CONVOLUTION
+    solve_vectors(rows, points, pairs[~is_mapped], outcome.stays, dram_words, outcome.costs)
+    of_mapped = estimate(rows, points, pairs[is_mapped], outcome.stays[is_mapped])
+    outcome.costs[is_mapped] = of_mapped
+    sequence(outcome, points[designs])
     return outcome
 
 

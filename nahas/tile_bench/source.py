@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas import networks
+from nahas.energy import Tables
 from nahas.errors import UsageError
 from nahas.hardware import Hardware
 from nahas.kernels.records import HardwareRow, LayerRow, ResidencyRow
@@ -63,6 +64,7 @@ class Source:
         names: what the layers and the accelerators are of, for reports.
         fingerprint: sixteen hex digits of all that decides which pairs come in which order.
         space: where the pairs are mapped.
+        tables: energy tables; the packaged ones when None.
     """
 
     seed: int
@@ -72,6 +74,7 @@ class Source:
     names: tuple[str, str]
     fingerprint: str
     space: Mapspace = Mapspace.DATAFLOWS
+    tables: Tables | None = None
     points: NDArray[np.float64] = field(init=False)
     parameters: NDArray[np.float64] = field(init=False)
 
@@ -119,7 +122,7 @@ class Source:
         missing = used[np.isnan(self.points[used, 0])]
         if len(missing):
             made = [self.hardware_of(int(index)) for index in missing]
-            self.points[missing] = hardware_rows(made)
+            self.points[missing] = hardware_rows(made, self.tables)
             self.parameters[missing] = [
                 [getattr(each, name) for name in HARDWARE_FIELDS] for each in made
             ]

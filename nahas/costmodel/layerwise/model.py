@@ -1,0 +1,234 @@
+"""The trained model of layers: predicts, is saved with its card, and is read again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nahas.children.quiet import import_keras
+from nahas.costmodel.card import card_path, weights_hash
+from nahas.costmodel.layerwise.costs import costs_of
+from nahas.costmodel.layerwise.features import (
+    HARDWARE_FIELDS,
+    LAYER_FIELDS,
+    Floats,
+    features,
+    known,
+)
+from nahas.costmodel.layerwise.origin import origin_here
+from nahas.costmodel.model import model_path
+from nahas.costmodel.origin import Origin, check_origin
+from nahas.energy import Tables
+from nahas.errors import CostModelError
+from nahas.files import json_text, write_text, written_whole
+from nahas.hardware import Hardware
+from nahas.kernels.records import HardwareRow, LayerRow
+from nahas.network import Network, stacked
+from nahas.sequence import estimate_designs, hardware_rows
+from nahas.simulate import clocks_mhz, design_totals
+from nahas.tile_bench.source import Pairs
+from nahas.vocabulary import LayerKind, Objective
+
+SCHEMA_VERSION = 1
+"""Version of the card; a reader refuses any other."""
+
+LEVEL = "layer"
+"""What the card says it is of, where others say nothing."""
+
+BATCH = 8192
+
+Errors = dict[str, dict[str, dict[str, float]]]
+"""By part held out, by cost: `mape` and `within_10`, in percent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerCard:
+    """Facts about one trained model of layers.
+
+    Attributes:
+        weights_sha256: of the weights of the model beside the card.
+        origin: whose costs it learned.
+        objective: what the mapper minimised.
+        seed, pairs, epochs, hidden: how it was made; `pairs` is how many it learned from.
+        ranges: least and largest value learned, by field of layers and of accelerators; beyond
+            them it refuses to predict.
+        errors: on layers, and on whole networks, that it did not learn from.
+        versions: of nahas, Python and the distributions that a number may depend on.
+    """
+
+    weights_sha256: str
+    origin: Origin
+    objective: str
+    seed: int
+    pairs: int
+    epochs: int
+    hidden: list[int]
+    ranges: dict[str, list[float]]
+    errors: Errors
+    versions: dict[str, str | None]
+    level: str = LEVEL
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class LayerCostModel:
+    """A trained model of layers on accelerators, and its card."""
+
+    keras_model: Any
+    card: LayerCard
+    tables: Tables | None = None
+
+    def predict(
+        self, networks: Sequence[Network], hardware: Sequence[Hardware]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Latency in ms and energy in mJ [B] of designs: `networks[i]` on `hardware[i]`.
+
+        As if every layer could run: it does not say which cannot.
+
+        Raises:
+            CostModelError: when the lengths differ, or a layer or an accelerator is beyond what
+                was learned.
+            NetworkError: when a network cannot be simulated.
+            EnergyError: when an accelerator is outside the tables.
+        """
+        if len(networks) != len(hardware):
+            raise CostModelError(
+                f"predict got {len(networks)} networks and {len(hardware)} accelerators: "
+                "give one accelerator per network"
+            )
+        points = hardware_rows(hardware, self.tables)
+        layers = stacked([network.table for network in networks])
+        mapped = layers.rows[layers.rows[:, 0] == LayerKind.CONVOLUTION]
+        self._check("a layer", LayerRow._fields, LAYER_FIELDS, mapped)
+        self._check("an accelerator", HardwareRow._fields, HARDWARE_FIELDS, points)
+        outcome = estimate_designs(layers, points, self._costs)
+        latency_ms, energy_mj, _ = design_totals(outcome, points, clocks_mhz(hardware))
+        return latency_ms, energy_mj
+
+    def costs(self, pairs: Pairs) -> Floats:
+        """Costs [N, 18], records.COST, of layers alone."""
+        of = known(pairs)
+        return costs_of(of, pairs.stays, predict_heads(self.keras_model, features(of, pairs.stays)))
+
+    def _costs(
+        self,
+        rows: NDArray[np.int64],
+        points: Floats,
+        pairs: NDArray[np.int64],
+        stays: Floats,
+    ) -> Floats:
+        return self.costs(Pairs(rows, points, pairs, stays))
+
+    def _check(
+        self, what: str, names: Sequence[str], seen: Sequence[str], rows: NDArray[Any]
+    ) -> None:
+        for name in seen:
+            column = rows[:, names.index(name)]
+            least, most = self.card.ranges[name]
+            beyond = column[(column < least) | (column > most)]
+            if len(beyond):
+                raise CostModelError(
+                    f"{name} of {what} is {beyond[0]:g}, but the model learned "
+                    f"{least:g} to {most:g}"
+                )
+
+    def save(self, path: str | Path) -> None:
+        """Write the Keras file, then the card beside it; each whole or not at all.
+
+        Raises:
+            CostModelError: when the name does not end in .keras or cannot be written.
+        """
+        path = model_path(path)
+        try:
+            with written_whole(path) as temporary:
+                saved = temporary.with_name(f"{temporary.name}.keras")  # Keras asks for the ending
+                try:
+                    self.keras_model.save(saved)
+                    saved.replace(temporary)
+                finally:
+                    saved.unlink(missing_ok=True)
+            write_text(card_path(path), json_text(asdict(self.card)))
+        except OSError as problem:
+            raise CostModelError(
+                f"{path}: cannot be written ({problem.strerror or problem})"
+            ) from problem
+
+
+def predict_heads(keras_model: Any, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The model's outputs [N, 9] for features [N, F]."""
+    heads = [
+        # The call itself: `predict` would trace a new graph for every model.
+        np.asarray(keras_model(seen[start : start + BATCH], training=False))
+        for start in range(0, len(seen), BATCH)
+    ]
+    return np.concatenate(heads)
+
+
+def load(path: str | Path, tables: Tables | None = None) -> LayerCostModel:
+    """Read a model of layers with its card, for this simulator.
+
+    Args:
+        path: the .keras file; the card lies beside it.
+        tables: energy and area tables in use; None is the packaged ones.
+
+    Raises:
+        CostModelError: when a file is missing or damaged, the two do not belong together, or
+            the model learned another simulator or table.
+    """
+    path = model_path(path)
+    card = read_layer_card(card_path(path))
+    here = origin_here(Objective[card.objective.upper()], tables)
+    remedy = "train it again with 'nahas train-costmodel --level layer'"
+    check_origin(card.origin, here, path, remedy)
+    keras = import_keras()
+    try:
+        keras_model = keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, KeyError, BadZipFile) as problem:
+        reason = " ".join(str(problem).split())
+        raise CostModelError(f"{path}: cannot be read as a Keras model ({reason})") from problem
+    if weights_hash(keras_model.get_weights()) != card.weights_sha256:
+        raise CostModelError(
+            f"{path}: is not the model that {card_path(path)} describes (their hashes differ)"
+        )
+    return LayerCostModel(keras_model, card, tables)
+
+
+def read_layer_card(path: Path) -> LayerCard:
+    """Read the card of a model of layers.
+
+    Raises:
+        CostModelError: when it is missing, damaged, of another schema version, or of a model of
+            designs.
+    """
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise CostModelError(f"{path}: cannot be read ({problem.strerror or problem})") from problem
+    except ValueError as problem:
+        raise CostModelError(f"{path}: is not the card of a cost model ({problem})") from problem
+    if not isinstance(content, dict) or content.get("level") != LEVEL:
+        raise CostModelError(
+            f"{path}: is not the card of a model of layers; "
+            "train one with 'nahas train-costmodel --level layer'"
+        )
+    if content.get("schema_version") != SCHEMA_VERSION:
+        raise CostModelError(
+            f"{path}:schema_version is {content.get('schema_version')!r}, "
+            f"but this nahas reads {SCHEMA_VERSION}"
+        )
+    names = {field.name for field in fields(LayerCard)}
+    if set(content) != names:
+        raise CostModelError(f"{path}: keys missing or unknown: {sorted(names ^ set(content))}")
+    if content["objective"] not in {objective.name.lower() for objective in Objective}:
+        raise CostModelError(f"{path}:objective is unknown: '{content['objective']}'")
+    try:
+        return LayerCard(**{**content, "origin": Origin(**content["origin"])})
+    except TypeError as problem:
+        raise CostModelError(f"{path}:origin is incomplete ({problem})") from problem
