@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -268,7 +268,7 @@ def _show(out: Output, card: Card, options: Mapping[str, Any], seconds: float) -
         f"seed {options['seed']}; {seconds:.0f} s",
         errors_table(card.errors),
         *_validity_lines(card),
-        *([worst_table(card.worst[: options["worst"]])] if options["worst"] else []),
+        *worst_lines(card.worst[: options["worst"]]),
         f"model: {output}, with its card beside it; every epoch: {log_path(output)}",
     )
 
@@ -295,40 +295,23 @@ def _validity_lines(card: Card) -> list[str]:
     return told or [f"validity: {card.validity}"]
 
 
-def worst_table(cases: list[dict[str, Any]]) -> Table:
-    """The worst held-out designs: what they are, how far off, and what may be the reason."""
-
-    def values(named: Mapping[str, Any]) -> str:
-        return " ".join(str(value) for value in named.values())
-
-    columns = (
-        "held out",
-        "cost",
-        ">true",
-        ">predicted",
-        ">off %",
-        ">rows",
-        "cycles",
-        "accelerator",
-    )
-    rows = []
+def worst_lines(cases: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The worst held-out designs: how far off, what may be the reason, and what they are."""
+    told = []
     for case in cases:
-        shares = case["latency_share"] or {}
-        bounds = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items())
-        rows.append(
-            (
-                case["split"],
-                case["cost"],
-                f"{case['true']:.4g}",
-                f"{case['predicted']:.4g}",
-                f"{case['error_percent']:+.1f}",
-                case["training_rows_on_accelerator"],
-                bounds,
-                values(case["hardware"]),
-            )
+        reasons = [f"{case['training_rows_on_accelerator']} training designs on its accelerator"]
+        if case["latency_share"]:
+            shares = (f"{name} {share:.0%}" for name, share in case["latency_share"].items())
+            reasons.append(f"cycles: {', '.join(shares)}")
+        told.append(
+            f"{case['error_percent']:+.1f} % {case['cost']} ({case['split']}): "
+            f"{case['predicted']:.4g} for {case['true']:.4g}; {'; '.join(reasons)}"
         )
-        rows.append(("", f"network: {values(case['network'])}", "", "", "", "", "", ""))
-    return table(columns, rows, title="rows: training designs on the same accelerator")
+        told += [
+            f"    {part}: " + ", ".join(f"{name} {value}" for name, value in case[part].items())
+            for part in ("hardware", "network")
+        ]
+    return told
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -111,7 +111,7 @@ class Folder:
         if not path.exists():
             return State()
         try:
-            with np.load(path, allow_pickle=False) as kept:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 arrays = dict(kept)
             facts = json.loads(str(arrays.pop("facts")))
             identity = facts.pop("identity")
@@ -122,7 +122,7 @@ class Folder:
                 finished=finished,
                 **facts,
             )
-        except (OSError, ValueError, KeyError, TypeError, BadZipFile) as problem:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as problem:
             reason = " ".join(str(problem).split())
             raise CostModelError(
                 f"{path}: cannot be read as a checkpoint ({reason}); begin again with --force"
