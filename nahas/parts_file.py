@@ -98,7 +98,8 @@ class PartsFile:
         Args:
             more: further metadata, known only now.
         """
-        keys = {f"{PREFIX}{key}": str(value) for key, value in (self._about | (more or {})).items()}
+        about = {**self._about, **(more or {})}
+        keys = {f"{PREFIX}{key}": str(value) for key, value in about.items()}
         schema = next(self.tables()).schema.with_metadata(keys)
         with (
             written_whole(self.path) as temporary,

@@ -106,7 +106,7 @@ def train(
             split_sizes={name: len(rows) for name, rows in vars(parts).items()},
             hidden=list(recipe.hidden),
             epochs=recipe.epochs,
-            errors=_held_out_errors(keras_model, inputs, samples.logs, parts),
+            errors=_held_out_errors(keras_model, inputs, samples.logs.astype(np.float64), parts),
             versions=versions(),
         ),
     )
