@@ -63,9 +63,9 @@ class Samples:
 
 def simulator(joint: JointSpace, objective: Objective, tables: Tables | None) -> Simulate:
     """The simulator as a function of choices; `tables` of None are the packaged ones."""
-    from nahas.simulate import simulate_designs
+    from nahas.spaces.simulated import simulate_choices
 
-    return lambda choices: simulate_designs(*joint.designs(choices), objective, tables)
+    return lambda choices: simulate_choices(joint, choices, objective, tables)
 
 
 def draw(joint: JointSpace, count: int, rng: np.random.Generator) -> NDArray[np.uint8]:
