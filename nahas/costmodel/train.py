@@ -90,6 +90,7 @@ def labelled(
     tables: Tables | None = None,
     simulate: Simulate | None = None,
     file: Path | None = None,
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> Labelled:
     """Draw and label the samples of a recipe, or read them, and divide them.
@@ -99,38 +100,32 @@ def labelled(
         recipe: how many, and the seed.
         tables: energy and area tables; None is the packaged ones.
         simulate: what labels choices; None is the simulator with these tables.
-        file: Parquet file of samples; it is read where it is there, else written.
+        file: Parquet file of samples; it is read where it is there, else written. Drawn or read,
+            samples of the same seed and number are the same.
+        resume: go on with what a killed run has left of the file.
         progress: told of each chunk simulated.
 
     Raises:
         CostModelError: when the space has too few designs, too few can run, or the file cannot
             be used.
     """
-    tell: Progress = progress or (lambda *_: None)
     simulate = simulate or simulator(joint, recipe.objective, tables)
     origin = origin_here(joint, tables, simulate)
-    of_draw, divide = np.random.SeedSequence(recipe.seed).spawn(2)
 
     def simulated(done: int) -> None:
-        tell("simulating", done, recipe.samples, "")
+        if progress:
+            progress("simulating", done, recipe.samples, "")
 
-    if file is None or not file.exists():
-        choices = draw(joint, recipe.samples, np.random.default_rng(of_draw))
     if file is None:
+        choices = draw(joint, recipe.samples, np.random.default_rng(recipe.seed))
         samples = label(choices, simulate, simulated)
     else:
         if not file.exists():
-            parquet.write(
-                file,
-                joint,
-                choices,
-                simulate,
-                origin=origin,
-                seed=recipe.seed,
-                progress=simulated,
-            )
+            about = parquet.About(origin=origin, samples=recipe.samples, seed=recipe.seed)
+            parquet.write(file, joint, about, simulate, resume=resume, progress=simulated)
         samples = parquet.read(file, joint, origin)
-    return Labelled(samples, split(joint, samples, np.random.default_rng(divide)), origin)
+    divide = np.random.default_rng([recipe.seed, 1])
+    return Labelled(samples, split(joint, samples, divide), origin)
 
 
 def train(

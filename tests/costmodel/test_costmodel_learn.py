@@ -152,7 +152,7 @@ def test_a_step_that_is_not_finite_is_not_taken():
         assert np.array_equal(a, b)
 
 
-class Killed(Exception):
+class KillError(Exception):
     """What stands in for a kill."""
 
 
@@ -162,7 +162,7 @@ def killed_after(epochs):
     def tell(what, done, *_):
         told.append((what, done))
         if len(told) == epochs:
-            raise Killed
+            raise KillError
 
     return tell
 
@@ -171,7 +171,7 @@ def test_a_run_that_was_broken_off_ends_with_the_weights_of_an_unbroken_one(data
     unbroken = learnt(data).keras_model.get_weights()
     run = Run(output=tmp_path / "m.keras")
     for epochs in (1, 3, 1):  # the second time into the second member
-        with pytest.raises(Killed):
+        with pytest.raises(KillError):
             learnt(data, progress=killed_after(epochs), run=replace(run, resume=True))
     model = learnt(data, run=replace(run, resume=True))
     for a, b in zip(model.keras_model.get_weights(), unbroken, strict=True):
@@ -186,13 +186,13 @@ def test_a_run_that_was_broken_off_ends_with_the_weights_of_an_unbroken_one(data
 
 def test_a_run_that_was_broken_off_is_not_lost_unasked(data, tmp_path):
     run = Run(output=tmp_path / "m.keras")
-    with pytest.raises(Killed):
+    with pytest.raises(KillError):
         learnt(data, progress=killed_after(1), run=run)
     with pytest.raises(CostModelError, match="holds a run that was broken off; go on with --resu"):
         learnt(data, run=run)
     with pytest.raises(CostModelError, match="holds a run with epochs 4, but here it is 5: resume"):
         learnt(data, replace(RECIPE, epochs=5), run=replace(run, resume=True))
-    with pytest.raises(Killed):
+    with pytest.raises(KillError):
         learnt(
             data,
             replace(RECIPE, epochs=5),
@@ -240,7 +240,7 @@ def test_learning_that_diverges_stops_with_its_batch(data, tmp_path):
 def test_a_member_that_gets_no_better_stops_and_keeps_its_best(data):
     told = []
     recipe = replace(RECIPE, members=1, epochs=200, patience=5, learning_rate=0.05, dropout=0.0)
-    card = learnt(data, recipe, progress=lambda what, done, total, note: told.append(done)).card
+    card = learnt(data, recipe, progress=lambda *now: told.append(now[1])).card
     (best,) = card.best_epochs
     assert told[-1] == best["epoch"] + 5 < 200
 
@@ -287,7 +287,7 @@ def test_a_device_or_a_tensorboard_that_is_not_there_is_refused(data, tmp_path, 
         learnt(data, run=Run(device="gpu"))
     with pytest.raises(UsageError, match="device is 'tpu': known are auto, cpu, gpu"):
         learnt(data, run=Run(device="tpu"))
-    monkeypatch.setattr("nahas.costmodel.logs.find_spec", lambda name: None)
+    monkeypatch.setattr("nahas.costmodel.logs.find_spec", lambda _: None)
     with pytest.raises(UsageError, match="--tensorboard needs TensorBoard, which is not installed"):
         learnt(data, run=Run(tensorboard=tmp_path))
 
