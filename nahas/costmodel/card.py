@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nahas.costmodel.held_out import Errors
 from nahas.costmodel.origin import Origin
 from nahas.errors import CostModelError
 from nahas.files import json_text, write_text
@@ -19,9 +20,6 @@ from nahas.vocabulary import Objective
 
 SCHEMA_VERSION = 2
 """Version of the card; a reader refuses any other."""
-
-Errors = dict[str, dict[str, dict[str, float | None]]]
-"""By split, by head: the measures of `train.errors_of`; None where one is not defined."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,23 +30,36 @@ class Card:
         weights_sha256: of the weights of the model beside the card; a .keras file holds the time
             of day, so its own hash would differ between equal runs.
         origin: whose costs it learned.
-        samples: designs drawn; `feasible` of them could run, in the parts of `split_sizes`.
-        errors: by split and head.
+        space: name of the network space; that of the accelerators is in the origin.
+        recipe: how it was made, the fields of `recipe.Recipe`.
+        samples: designs drawn; `feasible` of them could run. Rows of each split in `split_sizes`.
+        validity: whether the model says if a design can run, in words.
+        errors: by split and head, on designs that it did not learn from.
+        calibration: mean signed error in percent by accelerator parameter, value and head.
+        worst: the held-out designs that are predicted worst, and why.
+        best_epochs: for each member the row of the log whose weights it has.
         versions: of nahas, Python and the distributions that a number may depend on.
     """
 
     weights_sha256: str
     origin: Origin
-    objective: str
-    seed: int
+    space: str
+    recipe: dict[str, Any]
     samples: int
     feasible: int
     split_sizes: dict[str, int]
-    hidden: list[int]
-    epochs: int
+    validity: str
     errors: Errors
+    calibration: dict[str, dict[str, dict[str, float]]]
+    worst: list[dict[str, Any]]
+    best_epochs: list[dict[str, float]]
     versions: dict[str, str | None]
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def objective(self) -> Objective:
+        """What the mapper minimised in the costs that were learned."""
+        return Objective[str(self.recipe["objective"]).upper()]
 
 
 def card_path(model: Path) -> Path:
@@ -90,8 +101,9 @@ def read_card(path: Path) -> Card:
     names = {field.name for field in fields(Card)}
     if set(content) != names:
         raise CostModelError(f"{path}: keys missing or unknown: {sorted(names ^ set(content))}")
-    if content["objective"] not in {objective.name.lower() for objective in Objective}:
-        raise CostModelError(f"{path}:objective is unknown: '{content['objective']}'")
+    recipe = content["recipe"] if isinstance(content["recipe"], dict) else {}
+    if recipe.get("objective") not in {objective.name.lower() for objective in Objective}:
+        raise CostModelError(f"{path}:recipe.objective is unknown: {recipe.get('objective')!r}")
     try:
         return Card(**{**content, "origin": Origin(**content["origin"])})
     except TypeError as problem:

@@ -1,4 +1,4 @@
-"""Whose costs a cost model learned or a file of samples holds: they serve only where all is the same."""
+"""Whose costs a model learned or a file holds: they serve only where all of it is the same."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PROBES = 8
 """Designs simulated to know a simulator again."""
 
 WHAT = {
-    "space": "space",
     "hardware_space": "hardware space",
+    "space": "space",
     "space_fingerprint": "version of space '{space}'",
     "kernels_fingerprint": "version of the simulator's kernels",
     "tables_fingerprint": "set of energy and area tables",
-    "probes_fingerprint": "simulator or objective: the costs of fixed designs differ",
+    "probes_fingerprint": "simulator: the costs of fixed designs differ",
 }
 """What differs where a field differs, in the order of looking."""
 
@@ -82,6 +82,6 @@ def check_origin(theirs: Origin, here: Origin, path: Path, remedy: str) -> None:
         made, now = getattr(theirs, field), getattr(here, field)
         if made != now:
             raise CostModelError(
-                f"{path}: learned from another {name.format(space=here.space)} "
+                f"{path}: is of another {name.format(space=here.space)} "
                 f"('{made}', here '{now}'); {remedy}"
             )

@@ -63,9 +63,9 @@ class Samples:
 
 def simulator(joint: JointSpace, objective: Objective, tables: Tables | None) -> Simulate:
     """The simulator as a function of choices; `tables` of None are the packaged ones."""
-    from nahas.simulate import simulate_designs
+    from nahas.spaces.simulated import simulate_choices
 
-    return lambda choices: simulate_designs(*joint.designs(choices), objective, tables)
+    return lambda choices: simulate_choices(joint, choices, objective, tables)
 
 
 def draw(joint: JointSpace, count: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -186,7 +186,7 @@ def label(
 def simulated(
     choices: NDArray[np.uint8], simulate: Simulate
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """The `COSTS` [B, 3] of choices [B, D], NaN for what a design that cannot run lacks; reasons [B]."""
+    """The `COSTS` [B, 3] of choices [B, D], with NaN for what cannot run, and the reasons [B]."""
     of_designs = simulate(choices.astype(np.int64))
     costs = np.stack([getattr(of_designs, name) for name in COSTS], axis=1).astype(np.float32)
     costs[of_designs.reason != Reason.OK, :2] = np.nan

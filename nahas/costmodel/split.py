@@ -1,4 +1,4 @@
-"""Which samples are learned from, and which are held out, in three ways that ask different things."""
+"""Which samples are learned from, and which are held out, in three ways."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def split(joint: JointSpace, samples: Samples, rng: np.random.Generator) -> Spli
     Raises:
         CostModelError: when no sample of a part can run, with a number of samples to draw.
     """
-    network, accelerator = (
-        _numbered(part) for part in joint.split(samples.choices.astype(np.int64))
-    )
+    decisions = len(joint.network_space.space.decisions)
+    network = _numbered(samples.choices[:, :decisions])
+    accelerator = _numbered(samples.choices[:, decisions:])
     new_network = np.isin(network, _held(network, rng))
     new_accelerator = np.isin(accelerator, _held(accelerator, rng))
     others = rng.permutation(np.flatnonzero(~new_network & ~new_accelerator))
@@ -81,9 +81,10 @@ def split(joint: JointSpace, samples: Samples, rng: np.random.Generator) -> Spli
     )
 
 
-def _numbered(choices: NDArray[np.int64]) -> Rows:
+def _numbered(choices: NDArray[np.uint8]) -> Rows:
     """A number [N] for each of choices [N, D], equal where these are."""
-    return np.unique(choices.astype(np.uint8), axis=0, return_inverse=True)[1].reshape(-1)
+    rows = np.ascontiguousarray(choices).view(f"S{choices.shape[1]}")  # sorts as strings: quick
+    return np.unique(rows, return_inverse=True)[1].reshape(-1)
 
 
 def _held(number: Rows, rng: np.random.Generator) -> Rows:
