@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         "nahas simulate resnet-50 --hardware edgetpu-v3 --objective energy --space full",
         "nahas simulate mobilenet-v2 --hardware my_accelerator.yaml --fusion",
         "nahas simulate my_model.onnx --hardware my_accelerator.yaml --json",
+        "nahas simulate resnet-50 --cost-model layers.keras",
         "nahas simulate mobilenet-v2 --export timeloop:mobilenet-v2-timeloop",
     ),
 )
@@ -46,6 +47,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Run inverted bottlenecks tile by tile, expand to project on chip, where that is better.",
 )
+@click.option(
+    "--cost-model",
+    metavar="FILE.keras",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Print what this model of layers predicts too: nahas train-costmodel --level layer.",
+)
 @tables_option
 @workers_option
 @export_option
@@ -56,6 +63,7 @@ def simulate(out: Output, *, network: str, hardware: str, **options: Any) -> int
     on chip, its utilisation, its energy by component and its mapping; then the totals. Exits with
     3 when a layer cannot be mapped.
     """
+    from nahas.cli.layer_costmodel import predicted_lines
     from nahas.energy import load_tables
     from nahas.hardware import hardware_from
     from nahas.interop.export import points_of
@@ -73,11 +81,13 @@ def simulate(out: Output, *, network: str, hardware: str, **options: Any) -> int
     cost = simulated(described, accelerator, objective, own, fusion=options["fusion"], space=space)
     if options["export"]:
         write_export(out, points_of(cost, own), options["export"])
+    predicted, lines = predicted_lines(cost, options)
     out.show(
-        network_document(cost) | operators,
+        network_document(cost) | operators | predicted,
         layers_table(cost),
         mappings_text(cost),
         totals_table(cost),
+        *lines,
     )
     if options["fusion"] and not any(layer.fused for layer in cost.layers):
         out.say("fusion: no group of layers is better fused here")

@@ -61,7 +61,15 @@ def units(text: str | tuple[int, ...]) -> tuple[int, ...]:
         "nahas train-costmodel --space s1 --samples 500000 --data s1.parquet --output s1.keras",
         "nahas train-costmodel --members 3 --time-limit 15m --output three.keras",
         "nahas train-costmodel --space macro --samples 5000 --output macro.keras --json",
+        "nahas train-costmodel --level layer --samples 500000 --epochs 30 --output layers.keras",
     ),
+)
+@click.option(
+    "--level",
+    type=click.Choice(["design", "layer"]),
+    default="design",
+    show_default=True,
+    help="Learn designs of one space, or layers, which serve any network.",
 )
 @click.option("--space", default="mnasnet", show_default=True, help="The network space.")
 @click.option("--hardware-space", default="paper", show_default=True, help="The accelerators.")
@@ -160,7 +168,12 @@ def train_costmodel(out: Output, /, **options: Any) -> None:
     The model gives latency, energy and area of networks of --space on accelerators of
     --hardware-space. Errors are on designs held out at random, on accelerators and on networks
     that no training design has.
+
+    With --level layer it gives latency and energy of any network on the paper's accelerators:
+    --samples are pairs of a layer and an accelerator, 500,000 by default, and errors are on the
+    built-in networks, whose layers it does not learn from, and on networks of every space.
     """
+    from nahas.cli.layer_costmodel import train_layers
     from nahas.costmodel.train import Run, labelled, train
     from nahas.energy import load_tables
     from nahas.spaces.accelerator import accelerator_space
@@ -168,6 +181,8 @@ def train_costmodel(out: Output, /, **options: Any) -> None:
     from nahas.spaces.named import named
 
     use_workers(options["workers"])
+    if options["level"] == "layer":
+        return train_layers(out, options)
     started = perf_counter()
     joint = JointSpace(named(options["space"]), accelerator_space(options["hardware_space"]))
     tables = load_tables(options["tables"]) if options["tables"] else None

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nahas.children.quiet import import_keras
 from nahas.costmodel.card import (
     Card,
     card_path,
@@ -23,12 +21,12 @@ from nahas.costmodel.card import (
 )
 from nahas.costmodel.checkpoint import remove_partial
 from nahas.costmodel.features import canonical, encoder
+from nahas.costmodel.keras_file import read_keras, write_keras
 from nahas.costmodel.origin import check_origin, origin_here
 from nahas.costmodel.perceptron import HEADS, UNCERTAINTY, VALIDITY
 from nahas.costmodel.samples import Simulate, simulator
 from nahas.energy import Tables
 from nahas.errors import CostModelError
-from nahas.files import written_whole
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.space import ChoiceArray, Space
 
@@ -98,13 +96,7 @@ class CostModel:
         """
         path = model_path(path)
         try:
-            with written_whole(path) as temporary:
-                saved = temporary.with_name(f"{temporary.name}.keras")  # Keras asks for the ending
-                try:
-                    self.keras_model.save(saved)
-                    saved.replace(temporary)
-                finally:
-                    saved.unlink(missing_ok=True)
+            write_keras(self.keras_model, path)
             write_card(self.card, card_path(path))
             remove_partial(path)
         except OSError as problem:
@@ -184,18 +176,9 @@ def load(
     simulate = simulate or simulator(joint, card.objective, tables)
     here = origin_here(joint, tables, simulate)
     check_origin(card.origin, here, path, "train it again with 'nahas train-costmodel'")
-    keras_model = _read_keras(path)
+    keras_model = read_keras(path)
     if weights_hash(keras_model.get_weights()) != card.weights_sha256:
         raise CostModelError(
             f"{path}: is not the model that {card_path(path)} describes (their hashes differ)"
         )
     return CostModel(joint, keras_model, card)
-
-
-def _read_keras(path: Path) -> Any:
-    keras = import_keras()
-    try:
-        return keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, KeyError, BadZipFile) as problem:
-        reason = " ".join(str(problem).split())
-        raise CostModelError(f"{path}: cannot be read as a Keras model ({reason})") from problem

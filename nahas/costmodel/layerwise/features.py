@@ -38,7 +38,6 @@ class Known:
         macs: multiply-accumulates.
         weights, inputs, outputs: words of the tensors.
         least_cycles: the fewest that computing takes, over all assignments of dims to axes.
-        spread_over_least: as many times as many are the fewest where an axis spreads a dim.
         register_file_pj, local_memory_pj: energy of the accesses that every mapping makes.
     """
 
@@ -50,7 +49,6 @@ class Known:
     inputs: Floats
     outputs: Floats
     least_cycles: Floats
-    spread_over_least: Named
     register_file_pj: Floats
     local_memory_pj: Floats
 
@@ -67,7 +65,6 @@ def known(pairs: Pairs) -> Known:
     macs = weights * layer["p"] * layer["q"]
     blocks, simd_k = _blocks(layer, hw)
     updates = outputs * layer["r"] * layer["s"] * blocks["c"]
-    least_cycles, spread_over_least = _least_cycles(layer, hw, blocks)
     shared = np.ceil(layer["k"] / (simd_k * np.minimum(hw["lanes"], blocks["k"])))
     sums, of_weights = hw["partial_sum_bytes"] * updates, hw["weight_bytes"] * weights
     read = hw["activation_bytes"] * macs / layer["k"] * shared + of_weights
@@ -80,8 +77,7 @@ def known(pairs: Pairs) -> Known:
         weights=weights,
         inputs=inputs,
         outputs=outputs,
-        least_cycles=least_cycles,
-        spread_over_least=spread_over_least,
+        least_cycles=_least_cycles(layer, hw, blocks),
         register_file_pj=hw["register_file_read_pj_per_byte"] * (hw["weight_bytes"] * macs + sums)
         + hw["register_file_write_pj_per_byte"] * sums,
         local_memory_pj=hw["local_memory_read_pj_per_byte"] * read
@@ -112,15 +108,11 @@ def _blocks(layer: Named, hw: Named) -> tuple[Named, Floats]:
     }, simd_k
 
 
-def _least_cycles(layer: Named, hw: Named, blocks: Named) -> tuple[Floats, Named]:
+def _least_cycles(layer: Named, hw: Named, blocks: Named) -> Floats:
     """The fewest steps over all assignments of `kernels.menu`, whatever the memories hold.
 
     A dim of b blocks takes ceil(b / n) steps on the n instances of the axes that spread it. PEs
     spread G, K, P or Q; lanes G, K, C or Q, and P where Q is 1.
-
-    Returns:
-        The fewest [N], and for each axis and dim how many times as many are the fewest where the
-        axis spreads the dim: which tells the assignment that is best where computing rules.
     """
     instances = [
         (hw["pes_x"] if axes & PES_X else 1.0)
@@ -133,20 +125,16 @@ def _least_cycles(layer: Named, hw: Named, blocks: Named) -> tuple[Floats, Named
         for dim, count in blocks.items()
         for axes in range(1, 8)
     }
-    fewest: Named = {}
+    least = np.ones(len(layer["k"]))
     for x, y, lane in product("gkpq", "gkpq", "gkcpq"):
-        axis_of = {f"x_{x}": PES_X, f"y_{y}": PES_Y, f"lanes_{lane}": LANES}
         spread: dict[str, int] = {}
-        for dim, axis in zip((x, y, lane), axis_of.values(), strict=True):
+        for dim, axis in ((x, PES_X), (y, PES_Y), (lane, LANES)):
             spread[dim] = spread.get(dim, 0) | axis
         share = reduce(mul, (left[item] for item in spread.items()))
         if lane == "p":
             share = np.where(layer["q"] == 1, share, 1.0)
-        for name in axis_of:
-            fewest[name] = np.minimum(fewest[name], share) if name in fewest else share
-    least = reduce(np.minimum, (fewest[f"x_{dim}"] for dim in "gkpq"))
-    steps = reduce(mul, blocks.values()) * layer["r"] * layer["s"]
-    return least * steps, {name: share / least for name, share in fewest.items()}
+        least = np.minimum(least, share)
+    return least * reduce(mul, blocks.values()) * layer["r"] * layer["s"]
 
 
 def features(of: Known, stays: Floats) -> NDArray[np.float32]:
@@ -161,7 +149,6 @@ def features(of: Known, stays: Floats) -> NDArray[np.float32]:
         **{name: of.layer[name] for name in LAYER_FIELDS},
         **{name: hw[name] for name in HARDWARE_FIELDS},
         **{f"{name}_blocks": count for name, count in of.blocks.items()},
-        **of.spread_over_least,
         **_ratios(of, stays),
     }
     columns = [np.log2(column) for column in logs.values()]

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from nahas import networks
 from nahas.children.quiet import import_keras
 from nahas.costmodel.card import weights_hash
+from nahas.costmodel.held_out import Errors, errors_of
 from nahas.costmodel.layerwise.costs import HEADS, heads_of
 from nahas.costmodel.layerwise.features import (
     HARDWARE_FIELDS,
     LAYER_FIELDS,
-    Floats,
     features,
     known,
 )
-from nahas.costmodel.layerwise.model import Errors, LayerCard, LayerCostModel
+from nahas.costmodel.layerwise.model import LayerCard, LayerCostModel
 from nahas.costmodel.layerwise.origin import origin_here
 from nahas.costmodel.layerwise.pairs import draw, held_accelerators, solved, source
 from nahas.energy import Tables
@@ -31,10 +31,12 @@ from nahas.network import Network
 from nahas.simulate import simulate_designs
 from nahas.spaces import named as spaces
 from nahas.tile_bench.source import Source
-from nahas.vocabulary import Objective
+from nahas.vocabulary import Objective, Reason
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
+
+COSTS = ("log_latency_ms", "log_energy_mj")
 
 CHUNK = 50_000
 """Pairs solved at a time."""
@@ -214,15 +216,12 @@ def held_out_errors(model: LayerCostModel, of: Source, recipe: LayerRecipe) -> E
     are tested on here. Networks of the spaces consist of layers that are.
     """
     further = solved(draw(of, recipe.pairs, recipe.pairs + TESTED), recipe.objective)
-    predicted = model.costs(further.pairs)
-    cycles, energy = CostRow._fields.index("cycles"), CostRow._fields.index("energy_pj")
-    errors = {
-        "layers": {
-            "cycles": _off(predicted[:, cycles], further.costs[:, cycles]),
-            "energy": _off(predicted[:, energy], further.costs[:, energy]),
-        }
-    }
-    rng = np.random.default_rng(recipe.seed)
+    columns = [CostRow._fields.index(name) for name in ("cycles", "energy_pj")]
+    predicted = np.log(model.costs(further.pairs)[:, columns])
+    true = np.log(further.costs[:, columns])
+    of_layers = {h: errors_of(predicted[:, i], true[:, i]) for i, h in enumerate(COSTS)}
+    errors: Errors = {"layers": of_layers}
+    rng = np.random.default_rng((recipe.seed, 1))  # not the networks that were learned from
     for name in networks.NAMES:
         errors[name] = _network_errors(model, [networks.named(name)] * ACCELERATORS, of)
     for name in spaces.NAMES:
@@ -234,19 +233,15 @@ def held_out_errors(model: LayerCostModel, of: Source, recipe: LayerRecipe) -> E
 
 def _network_errors(
     model: LayerCostModel, drawn: Sequence[Network], of: Source
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, float | None]]:
     held = held_accelerators(of)[: len(drawn)]
     hardware = [of.hardware_of(number) for number in held.tolist()]
     objective = Objective[model.card.objective.upper()]
     true = simulate_designs(drawn, hardware, objective, model.tables)
     latency_ms, energy_mj = model.predict(drawn, hardware)
-    runs = true.reason == 0
+    runs = true.reason == Reason.OK
+    pairs = (latency_ms, true.latency_ms), (energy_mj, true.energy_mj)
     return {
-        "latency": _off(latency_ms[runs], true.latency_ms[runs]),
-        "energy": _off(energy_mj[runs], true.energy_mj[runs]),
+        head: errors_of(np.log(ours[runs]), np.log(theirs[runs]))
+        for head, (ours, theirs) in zip(COSTS, pairs, strict=True)
     }
-
-
-def _off(predicted: Floats, true: Floats) -> dict[str, float]:
-    off = np.abs(predicted / true - 1.0)
-    return {"mape": 100 * float(off.mean()), "within_10": 100 * float((off <= 0.1).mean())}

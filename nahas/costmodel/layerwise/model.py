@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nahas.children.quiet import import_keras
 from nahas.costmodel.card import card_path, weights_hash
+from nahas.costmodel.held_out import Errors
+from nahas.costmodel.keras_file import read_keras, write_keras
 from nahas.costmodel.layerwise.costs import costs_of
 from nahas.costmodel.layerwise.features import (
     HARDWARE_FIELDS,
@@ -27,12 +27,14 @@ from nahas.costmodel.model import model_path
 from nahas.costmodel.origin import Origin, check_origin
 from nahas.energy import Tables
 from nahas.errors import CostModelError
-from nahas.files import json_text, write_text, written_whole
+from nahas.files import json_text, write_text
 from nahas.hardware import Hardware
 from nahas.kernels.records import HardwareRow, LayerRow
-from nahas.network import Network, stacked
+from nahas.network import LayerStack, Network, stacked
 from nahas.sequence import estimate_designs, hardware_rows
 from nahas.simulate import clocks_mhz, design_totals
+from nahas.spaces.joint import JointSpace
+from nahas.spaces.space import ChoiceArray
 from nahas.tile_bench.source import Pairs
 from nahas.vocabulary import LayerKind, Objective
 
@@ -44,8 +46,8 @@ LEVEL = "layer"
 
 BATCH = 8192
 
-Errors = dict[str, dict[str, dict[str, float]]]
-"""By part held out, by cost: `mape` and `within_10`, in percent."""
+DESIGNS = 512
+"""Designs predicted at a time: some 50 MB of intermediate tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,8 @@ class LayerCard:
         seed, pairs, epochs, hidden: how it was made; `pairs` is how many it learned from.
         ranges: least and largest value learned, by field of layers and of accelerators; beyond
             them it refuses to predict.
-        errors: on layers, and on whole networks, that it did not learn from.
+        errors: by what it did not learn from, layers and whole networks, and by cost: measures of
+            `held_out.errors_of`.
         versions: of nahas, Python and the distributions that a number may depend on.
     """
 
@@ -103,8 +106,33 @@ class LayerCostModel:
                 f"predict got {len(networks)} networks and {len(hardware)} accelerators: "
                 "give one accelerator per network"
             )
+        return self._predicted(stacked([network.table for network in networks]), hardware)
+
+    def predict_choices(
+        self, joint: JointSpace, choices: ChoiceArray
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """As `predict` of `joint.designs(choices)` [B, D], but no network is built.
+
+        Raises:
+            SpaceError: when the choices are not of the space.
+            CostModelError: when a layer or an accelerator is beyond what was learned.
+        """
+        networks, accelerators = joint.split(choices)
+        hardware = [joint.hardware(row) for row in accelerators]
+        parts = [
+            self._predicted(
+                joint.network_tables.of(networks[start : start + DESIGNS]).layers,
+                hardware[start : start + DESIGNS],
+            )
+            for start in range(0, len(choices), DESIGNS)
+        ]
+        latency_ms, energy_mj = (np.concatenate(costs) for costs in zip(*parts, strict=True))
+        return latency_ms, energy_mj
+
+    def _predicted(
+        self, layers: LayerStack, hardware: Sequence[Hardware]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         points = hardware_rows(hardware, self.tables)
-        layers = stacked([network.table for network in networks])
         mapped = layers.rows[layers.rows[:, 0] == LayerKind.CONVOLUTION]
         self._check("a layer", LayerRow._fields, LAYER_FIELDS, mapped)
         self._check("an accelerator", HardwareRow._fields, HARDWARE_FIELDS, points)
@@ -147,13 +175,7 @@ class LayerCostModel:
         """
         path = model_path(path)
         try:
-            with written_whole(path) as temporary:
-                saved = temporary.with_name(f"{temporary.name}.keras")  # Keras asks for the ending
-                try:
-                    self.keras_model.save(saved)
-                    saved.replace(temporary)
-                finally:
-                    saved.unlink(missing_ok=True)
+            write_keras(self.keras_model, path)
             write_text(card_path(path), json_text(asdict(self.card)))
         except OSError as problem:
             raise CostModelError(
@@ -187,12 +209,7 @@ def load(path: str | Path, tables: Tables | None = None) -> LayerCostModel:
     here = origin_here(Objective[card.objective.upper()], tables)
     remedy = "train it again with 'nahas train-costmodel --level layer'"
     check_origin(card.origin, here, path, remedy)
-    keras = import_keras()
-    try:
-        keras_model = keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, KeyError, BadZipFile) as problem:
-        reason = " ".join(str(problem).split())
-        raise CostModelError(f"{path}: cannot be read as a Keras model ({reason})") from problem
+    keras_model = read_keras(path)
     if weights_hash(keras_model.get_weights()) != card.weights_sha256:
         raise CostModelError(
             f"{path}: is not the model that {card_path(path)} describes (their hashes differ)"
