@@ -122,7 +122,9 @@ def test_rows_of_an_accelerator_stand_together():
     assert changes + 1 == len(np.unique(accelerators, axis=0))
 
 
-def test_more_samples_than_designs_are_refused():
+def test_more_samples_than_designs_and_none_at_all_are_refused():
+    with pytest.raises(CostModelError, match="0 samples are asked for, but at least 1"):
+        drawn(0)
     with pytest.raises(
         CostModelError, match=r"250,001 samples .* space 'tiny\+accel.*' has 250,000 designs"
     ):
