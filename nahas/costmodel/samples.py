@@ -81,8 +81,11 @@ def draw(joint: JointSpace, count: int, rng: np.random.Generator) -> NDArray[np.
     simulated together.
 
     Raises:
-        CostModelError: when the space has fewer designs, or a decision more than 256 values.
+        CostModelError: when none are asked for, the space has fewer designs, or a decision has
+            more than 256 values.
     """
+    if count < 1:
+        raise CostModelError(f"{count} samples are asked for, but at least 1 must be")
     _check_indices(joint.space)
     most = joint.accelerator.size
     crossed = _ceil(count, REUSE)

@@ -61,8 +61,8 @@ def split(joint: JointSpace, samples: Samples, rng: np.random.Generator) -> Spli
     decisions = len(joint.network_space.space.decisions)
     network = _numbered(samples.choices[:, :decisions])
     accelerator = _numbered(samples.choices[:, decisions:])
-    new_network = np.isin(network, _held(network, rng))
-    new_accelerator = np.isin(accelerator, _held(accelerator, rng))
+    new_network = np.isin(network, _held(network, "network", rng))
+    new_accelerator = np.isin(accelerator, _held(accelerator, "accelerator", rng))
     others = rng.permutation(np.flatnonzero(~new_network & ~new_accelerator))
     few = max(round(SHARE * len(others)), min(LEAST_ROWS, len(others) // 4))
     train = np.sort(others[2 * few :])
@@ -87,9 +87,14 @@ def _numbered(choices: NDArray[np.uint8]) -> Rows:
     return np.unique(rows, return_inverse=True)[1].reshape(-1)
 
 
-def _held(number: Rows, rng: np.random.Generator) -> Rows:
+def _held(number: Rows, what: str, rng: np.random.Generator) -> Rows:
     """Some of the different numbers."""
     different = int(number.max(initial=-1)) + 1
+    if different < 2:
+        raise CostModelError(
+            f"{len(number):,} samples are of {different} {what}, of which none can be held out: "
+            f"draw at least {LEAST_SAMPLES}, from a space of several {what}s"
+        )
     return rng.permutation(different)[: max(1, round(HELD * different))]
 
 

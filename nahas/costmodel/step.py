@@ -19,7 +19,8 @@ VALIDATION_BATCH = 8192
 class Learner:
     """A member, its optimizer, and the compiled functions that change and measure it.
 
-    XLA is not used: on two cores it was no faster (`benchmarks/costmodel.py --speed`).
+    `block` is `steps`, compiled. XLA is not used: `benchmarks/costmodel.py --speed` prints what it
+    would do.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Learner:
             recipe.learning_rate, weight_decay=recipe.weight_decay
         )
         self._optimizer.build(self._trained)
-        self.block = tf.function(self._block, autograph=False)
+        self.block = tf.function(self.steps, autograph=False)
         self._measured = tf.function(self._measures, autograph=False, reduce_retracing=True)
 
     @property
@@ -52,7 +53,7 @@ class Learner:
 
     def state(self) -> list[NDArray[Any]]:
         """The values of `variables`."""
-        return [np.array(variable) for variable in self.variables]
+        return [np.array(variable.numpy()) for variable in self.variables]
 
     def restore(self, state: Sequence[NDArray[Any]]) -> None:
         """Give `variables` the values that `state` once returned."""
@@ -102,11 +103,11 @@ class Learner:
 
         return losses, tf.cond(finite, take, lambda: finite)
 
-    def _block(self, choices: Any, targets: Any, can_run: Any, rates: Any) -> tuple[Any, Any, Any]:
+    def steps(self, choices: Any, targets: Any, can_run: Any, rates: Any) -> tuple[Any, Any, Any]:
         """Steps on [steps, batch, ...] one after another, up to one that is not finite.
 
         Returns:
-            Steps tried, the sum of their losses [H], and whether all were finite. The weights are
+            The number tried, the sum of their losses [H], and whether all were finite. The weights are
             those before the step that was not.
         """
         import tensorflow as tf
