@@ -180,9 +180,10 @@ def test_what_stays_fits_half_of_the_memory_and_holds_what_is_said_to_stay(pairs
     inputs, outputs, reserved, weights = pairs.stays.T
     hw = of.hardware
     memory = hw["local_memory_bytes"]
-    assert (reserved <= np.ceil(memory / 2)).all()
+    assert (reserved <= np.ceil(memory * np.where(weights, 0.9, 0.5))).all()
     pes = hw["pes_x"] * hw["pes_y"]
-    assert (reserved * pes >= of.inputs * inputs + of.outputs * outputs - 1e-6).all()
+    held = of.inputs * inputs + of.outputs * outputs + of.weights * weights
+    assert (reserved * pes >= held - 1e-6).all()
     for flags in (inputs, outputs, weights):
         assert set(flags) == {0.0, 1.0}
 
@@ -257,6 +258,9 @@ def test_what_was_not_learned_is_refused(trained):
     wide = replace(preset("edge-baseline"), pes_x=16)
     with pytest.raises(CostModelError, match=r"pes_x of an accelerator is 16, .* learned 1 to 8"):
         model.predict([small], [wide])
+    narrow = replace(preset("edge-baseline"), weight_bits=4)
+    with pytest.raises(CostModelError, match=r"weight_bytes of an accelerator is 0.5, but"):
+        model.predict([small], [narrow])
     layer = Layer(name="huge", k=10_000, c=8)
     network = Network(name="huge", layers=(layer,), inputs=((-1,),))
     with pytest.raises(CostModelError, match=r"k of a layer is 10000, but the model learned 1 to"):

@@ -24,6 +24,9 @@ HARDWARE_FIELDS = HardwareRow._fields[:9]
 """Fields of an accelerator that the model sees: all that is not a width or an energy. Bytes of a
 word and energies come in where predictions become costs."""
 
+LEARNED_FIELDS = (*HARDWARE_FIELDS, "weight_bytes", "activation_bytes", "partial_sum_bytes")
+"""Fields of an accelerator on which mappings depend: none is served that was not learned."""
+
 PES_X, PES_Y, LANES = 1, 2, 4
 """Spatial axes as bits of a set."""
 

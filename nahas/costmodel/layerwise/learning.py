@@ -15,8 +15,8 @@ from nahas.costmodel.card import weights_hash
 from nahas.costmodel.held_out import Errors, errors_of
 from nahas.costmodel.layerwise.costs import HEADS, heads_of
 from nahas.costmodel.layerwise.features import (
-    HARDWARE_FIELDS,
     LAYER_FIELDS,
+    LEARNED_FIELDS,
     features,
     known,
 )
@@ -72,8 +72,8 @@ class LayerRecipe:
     pairs: int = 500_000
     seed: int = 0
     epochs: int = 30
-    batch: int = 1024
-    learning_rate: float = 2e-3
+    batch: int = 256
+    learning_rate: float = 3e-3
     hidden: tuple[int, ...] = (256, 256, 256)
     objective: Objective = Objective.LATENCY
 
@@ -201,7 +201,7 @@ def _ranges(of: Source, accelerators: NDArray[np.int64]) -> dict[str, list[float
     found = {}
     for names, seen, rows in (
         (LayerRow._fields, LAYER_FIELDS, of.layers),
-        (HardwareRow._fields, HARDWARE_FIELDS, of.points[accelerators]),
+        (HardwareRow._fields, LEARNED_FIELDS, of.points[accelerators]),
     ):
         for name in seen:
             column = rows[:, names.index(name)]

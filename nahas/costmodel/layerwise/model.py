@@ -16,8 +16,8 @@ from nahas.costmodel.held_out import Errors
 from nahas.costmodel.keras_file import read_keras, write_keras
 from nahas.costmodel.layerwise.costs import costs_of
 from nahas.costmodel.layerwise.features import (
-    HARDWARE_FIELDS,
     LAYER_FIELDS,
+    LEARNED_FIELDS,
     Floats,
     features,
     known,
@@ -135,7 +135,7 @@ class LayerCostModel:
         points = hardware_rows(hardware, self.tables)
         mapped = layers.rows[layers.rows[:, 0] == LayerKind.CONVOLUTION]
         self._check("a layer", LayerRow._fields, LAYER_FIELDS, mapped)
-        self._check("an accelerator", HardwareRow._fields, HARDWARE_FIELDS, points)
+        self._check("an accelerator", HardwareRow._fields, LEARNED_FIELDS, points)
         outcome = estimate_designs(layers, points, self._costs)
         latency_ms, energy_mj, _ = design_totals(outcome, points, clocks_mhz(hardware))
         return latency_ms, energy_mj

@@ -36,9 +36,12 @@ OBLONG, DENSE, ROUND = 0.1, 0.08, 0.8
 """Shares of drawn layers that filter every channel, or groups of them, alone; that have unequal
 sides, a single position, or channels in multiples of 8."""
 
-STAYS, KEPT, OTHERS = 0.75, 0.1, 0.4
+STAYS, KEPT, OTHERS = 0.75, 0.15, 0.4
 """Shares of pairs whose input or output stays on chip where it fits, whose weights do, and around
-which other activations wait."""
+which other tensors wait."""
+
+WITH_WEIGHTS = 0.9
+"""Part of local memory that may be held where weights stay too."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,10 @@ def draw(of: Source, start: int, stop: int) -> Pairs:
 
 
 def _stays(pairs: Pairs, rng: np.random.Generator) -> Floats:
-    """What stays on chip around each layer [N, 4]: as in a network, what fits half the memory."""
+    """What stays on chip around each layer [N, 4]: as in a network, what fits.
+
+    Activations fill half the memory at most.
+    """
     of, count = known(pairs), len(pairs.pairs)
     hw = of.hardware
     per_pe = hw["activation_bytes"] / (hw["pes_x"] * hw["pes_y"])
@@ -133,8 +139,12 @@ def _stays(pairs: Pairs, rng: np.random.Generator) -> Floats:
     has_input = (rng.random(count) < STAYS) & (inputs <= most)
     has_output = (rng.random(count) < STAYS) & (outputs + inputs * has_input <= most)
     held = inputs * has_input + outputs * has_output
+    weights = of.weights * hw["weight_bytes"] / (hw["pes_x"] * hw["pes_y"])
+    with_weights = WITH_WEIGHTS * hw["local_memory_bytes"]
+    has_weights = (rng.random(count) < KEPT) & (held + weights <= with_weights)
+    held += weights * has_weights
+    most = np.where(has_weights, with_weights, most)
     others = (rng.random(count) < OTHERS) * rng.random(count) * (most - held)
-    has_weights = rng.random(count) < KEPT
     return np.stack([has_input, has_output, np.ceil(held + others), has_weights], axis=1)
 
 
