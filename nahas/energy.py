@@ -109,10 +109,10 @@ class Tables:
         smallest, largest = points[0].size_kb, points[-1].size_kb
         if not smallest <= size_kb <= largest:
             unit = field.rpartition("_")[2]
-            scale = BYTES_PER_MB / BYTES_PER_KB if unit == "mb" else 1.0
+            kb = BYTES_PER_MB / BYTES_PER_KB if unit == "mb" else 1.0
             raise EnergyError(
                 f"{field} is {size_kb if value is None else value:g}, but the SRAM table at "
-                f"{technology_nm} nm holds {smallest / scale:g} to {largest / scale:g} {unit.upper()}"
+                f"{technology_nm} nm holds {smallest / kb:g} to {largest / kb:g} {unit.upper()}"
             )
         above = bisect_left(points, size_kb, lo=1, key=lambda point: point.size_kb)
         low, high = points[above - 1], points[above]

@@ -170,7 +170,7 @@ def test_the_datapath_constants_may_be_left_out(tmp_path):
         (("schema_version: 1\n", ""), r": has no schema_version, but .* reads schema_version 1$"),
         (
             ("pes_x: 4\n", "pes_x: 4\npes_x: 8\n"),
-            r":3: pes_x stands twice, first in line 2: remove",
+            r":3: pes_x stands twice, first in line 2",
         ),
         (("pes_x: 4", "pes_x: {a: 1, a: 2}"), r":2: a stands twice, first in line 2"),
         (("pes_x: 4", "pes_x: !!python/name:os.sep 4"), r":2: is not a YAML text file \("),
