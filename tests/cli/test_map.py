@@ -46,8 +46,8 @@ def test_every_dataflow_is_explained(nahas):
 
 
 def test_ragged_loops_are_marked_and_explained(nahas):
-    out = nahas("map", "k=100", "c=30", "p=55", "q=55", "r=3", "s=3").out
-    assert "parallel for p in 0..13 over LANE_ARRAY (edge: 0..12)\n" in out
+    out = nahas("map", "k=20", "c=3", "p=15", "q=15").out
+    assert "parallel for p in 0..3 over LANE_ARRAY (edge: 0..2)\n" in out
     assert "\nedge: the steps that a loop has in the last tile of its dim" in out
     assert "edge" not in nahas("map", "k=8", "c=4").out
 
