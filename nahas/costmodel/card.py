@@ -12,43 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nahas.costmodel.features import space_fingerprint
-from nahas.costmodel.samples import Simulate
-from nahas.energy import Tables, packaged_tables
+from nahas.costmodel.origin import Origin
 from nahas.errors import CostModelError
 from nahas.files import json_text, write_text
-from nahas.kernels._jit import kernel_fingerprint
-from nahas.spaces.joint import JointSpace
 from nahas.vocabulary import Objective
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the card; a reader refuses any other."""
-
-PROBES = 8
-"""Designs simulated to know a simulator again."""
 
 Errors = dict[str, dict[str, dict[str, float | None]]]
 """By split, by head: the measures of `train.errors_of`; None where one is not defined."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """Whose costs a model learned; a model serves only where all are the same.
-
-    Attributes:
-        space: name of the joint space.
-        space_fingerprint: of its decisions and values.
-        kernels_fingerprint: of the simulator's kernels that made the labels.
-        tables_fingerprint: of the energy and area tables that made the labels.
-        probes_fingerprint: of the costs of a few fixed designs, nine digits each: whatever else
-            changes a cost, in the blocks of networks or the rules between layers, changes it.
-    """
-
-    space: str
-    space_fingerprint: str
-    kernels_fingerprint: str
-    tables_fingerprint: str
-    probes_fingerprint: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,20 +65,6 @@ def weights_hash(weights: Iterable[NDArray[np.float32]]) -> str:
     return digest.hexdigest()
 
 
-def origin_here(joint: JointSpace, tables: Tables | None, simulate: Simulate) -> Origin:
-    """The origin of what would be learned here and now."""
-    costs = simulate(joint.space.sample(PROBES, np.random.default_rng(0)))
-    numbers = np.concatenate([costs.latency_ms, costs.energy_mj, costs.area_mm2])
-    text = " ".join(f"{number:.9g}" for number in numbers)
-    return Origin(
-        space=joint.space.name,
-        space_fingerprint=space_fingerprint(joint.space),
-        kernels_fingerprint=kernel_fingerprint(),
-        tables_fingerprint=(tables or packaged_tables()).fingerprint,
-        probes_fingerprint=hashlib.sha256(text.encode()).hexdigest()[:16],
-    )
-
-
 def write_card(card: Card, path: Path) -> None:
     """Write the card as JSON, whole or not at all."""
     write_text(path, json_text(asdict(card)))
@@ -137,25 +96,3 @@ def read_card(path: Path) -> Card:
         return Card(**{**content, "origin": Origin(**content["origin"])})
     except TypeError as problem:
         raise CostModelError(f"{path}:origin is incomplete ({problem})") from problem
-
-
-def check_origin(card: Card, here: Origin, path: Path) -> None:
-    """Refuse a card of another space, simulator or table.
-
-    Raises:
-        CostModelError: naming what differs, and what to do.
-    """
-    what = {
-        "space": "space",
-        "space_fingerprint": f"version of space '{here.space}'",
-        "kernels_fingerprint": "version of the simulator's kernels",
-        "tables_fingerprint": "set of energy and area tables",
-        "probes_fingerprint": "simulator: the costs of fixed designs differ",
-    }
-    for field, name in what.items():
-        theirs, ours = getattr(card.origin, field), getattr(here, field)
-        if theirs != ours:
-            raise CostModelError(
-                f"{path}: learned from another {name} ('{theirs}', here '{ours}'); "
-                "train it again with 'nahas train-costmodel'"
-            )

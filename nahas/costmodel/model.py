@@ -16,13 +16,12 @@ from nahas.children.quiet import import_keras
 from nahas.costmodel.card import (
     Card,
     card_path,
-    check_origin,
-    origin_here,
     read_card,
     weights_hash,
     write_card,
 )
 from nahas.costmodel.features import features
+from nahas.costmodel.origin import check_origin, origin_here
 from nahas.costmodel.samples import Simulate, simulator
 from nahas.energy import Tables
 from nahas.errors import CostModelError
@@ -178,7 +177,8 @@ def load(
     path = model_path(path)
     card = read_card(card_path(path))
     simulate = simulate or simulator(joint, Objective[card.objective.upper()], tables)
-    check_origin(card, origin_here(joint, tables, simulate), path)
+    here = origin_here(joint, tables, simulate)
+    check_origin(card.origin, here, path, "train it again with 'nahas train-costmodel'")
     keras_model = _read_keras(path)
     if weights_hash(keras_model.get_weights()) != card.weights_sha256:
         raise CostModelError(

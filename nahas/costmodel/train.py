@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.children.quiet import import_keras
-from nahas.costmodel.card import Card, Errors, origin_here, weights_hash
+from nahas.costmodel.card import Card, Errors, weights_hash
 from nahas.costmodel.features import FeatureArray, features
 from nahas.costmodel.model import HEADS, HIDDEN, CostModel, perceptron, predict_logs
-from nahas.costmodel.samples import Simulate, Split, distinct, label, simulator, split
+from nahas.costmodel.origin import origin_here
+from nahas.costmodel.samples import Simulate, draw, label, simulator
+from nahas.costmodel.split import Split, split
 from nahas.energy import Tables
 from nahas.manifest import versions
 from nahas.spaces.joint import JointSpace
-from nahas.vocabulary import Objective
+from nahas.vocabulary import Objective, Reason
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
@@ -70,16 +72,18 @@ def train(
         CostModelError: when the space has too few designs or too few of them can run.
     """
     tell: Progress = progress or (lambda *_: None)
-    draw, divide, order = np.random.SeedSequence(recipe.seed).spawn(3)
+    of_draw, divide, order = np.random.SeedSequence(recipe.seed).spawn(3)
     simulate = simulate or simulator(joint, recipe.objective, tables)
     samples = label(
-        distinct(joint.space, recipe.samples, np.random.default_rng(draw)),
+        draw(joint, recipe.samples, np.random.default_rng(of_draw)),
         simulate,
         lambda done: tell("simulating", done, recipe.samples),
     )
-    inputs = features(joint, samples.choices)
-    parts = split(joint, samples.choices, np.random.default_rng(divide))
-    learned = samples.logs[parts.train]
+    inputs = features(joint, samples.choices.astype(np.int64))
+    parts = split(joint, samples, np.random.default_rng(divide))
+    can_run = samples.reason == Reason.OK
+    parts = Split(**{name: rows[can_run[rows]] for name, rows in vars(parts).items()})
+    learned = samples.logs[parts.train].astype(np.float64)
     keras_model = perceptron(
         inputs.shape[1],
         learned.mean(axis=0),
@@ -97,12 +101,12 @@ def train(
             origin=origin_here(joint, tables, simulate),
             objective=recipe.objective.name.lower(),
             seed=recipe.seed,
-            samples=samples.drawn,
-            feasible=len(samples.choices),
+            samples=len(samples),
+            feasible=int(can_run.sum()),
             split_sizes={name: len(rows) for name, rows in vars(parts).items()},
             hidden=list(recipe.hidden),
             epochs=recipe.epochs,
-            errors=_held_out_errors(keras_model, inputs, samples.logs, parts),
+            errors=_held_out_errors(keras_model, inputs, samples.logs.astype(np.float64), parts),
             versions=versions(),
         ),
     )
@@ -187,7 +191,11 @@ def _held_out_errors(
     keras_model: Any, inputs: FeatureArray, logs: NDArray[np.float64], parts: Split
 ) -> Errors:
     errors: Errors = {}
-    for name, rows in (("random", parts.random), ("hardware", parts.hardware)):
+    for name, rows in (
+        ("random", parts.random),
+        ("hardware", parts.hardware),
+        ("networks", parts.networks),
+    ):
         predicted = predict_logs(keras_model, inputs[rows])
         errors[name] = {
             head: errors_of(predicted[:, i], logs[rows, i]) for i, head in enumerate(HEADS)
