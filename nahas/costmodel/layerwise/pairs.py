@@ -26,7 +26,7 @@ DRAWN_LAYERS = 20_000
 HELD_ACCELERATORS = 1_000
 """Accelerators that no pair to learn from has."""
 
-MOST_CHANNELS = 4096
+MOST_CHANNELS = 4608
 MOST_POSITIONS = 512
 WINDOWS, WINDOW_SHARES = (1, 3, 5, 7, 9, 11), (0.35, 0.34, 0.2, 0.08, 0.02, 0.01)
 STEPS, STEP_SHARES = (1, 2, 4), (0.72, 0.25, 0.03)
