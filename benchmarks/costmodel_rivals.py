@@ -1,8 +1,8 @@
 """The cost model among its rivals: errors on the same designs held out, and how long each takes.
 
 Linear models and boosted trees learn what the perceptron learns: logarithms of latency and energy
-from decisions. The model of layers learns layers of drawn networks instead, and none of these designs.
-`--save` writes results/costmodel_rivals.json. Trees need scikit-learn: `pip install 'nahas[bench]'`.
+from decisions. The model of layers learns layers of drawn networks, and none of these designs.
+`--save` writes results/costmodel_rivals.json. Trees need scikit-learn, the extra `bench`.
 """
 
 from __future__ import annotations
