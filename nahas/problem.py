@@ -93,7 +93,9 @@ class Problem:
     Attributes:
         joint: the space.
         accuracy: of network choices.
-        cost: of B networks on B accelerators.
+        cost: of choices [B, D], what the search measures.
+        simulate: costs of B networks on B accelerators by the simulator, for what must be true
+            whatever the search measures: the baseline, and what a report says.
         reference: [D] the network choice of the baseline design.
         baseline: its accelerator.
         fingerprints: hashes of what computes costs, by name.
@@ -101,20 +103,25 @@ class Problem:
 
     joint: JointSpace
     accuracy: AccuracyBackend
-    cost: Callable[[Sequence[Network], Sequence[Hardware]], DesignCosts]
+    cost: Callable[[ChoiceArray], DesignCosts]
+    simulate: Callable[[Sequence[Network], Sequence[Hardware]], DesignCosts]
     reference: ChoiceArray
     baseline: Hardware
     fingerprints: Mapping[str, str] = field(default_factory=dict)
 
+    def simulated(self, choices: ChoiceArray) -> DesignCosts:
+        """Costs of choices [B, D] by the simulator."""
+        return self.simulate(*self.joint.designs(choices))
+
     def probed(self) -> dict[str, str]:
-        """The fingerprints, and hashes of accuracies and costs of some fixed designs.
+        """The fingerprints, and hashes of accuracies and simulated costs of some fixed designs.
 
         The latter notice what no list of sources would: another table of accuracies, a block
         built otherwise.
         """
         choices = self.joint.space.sample(_PROBES, np.random.default_rng(0))
         accuracy = self.accuracy.accuracy(self.joint.split(choices)[0])
-        costs = self.cost(*self.joint.designs(choices))
+        costs = self.simulated(choices)
         columns = (costs.latency_ms, costs.energy_mj, costs.area_mm2)
         return {
             **self.fingerprints,
@@ -135,10 +142,13 @@ def problem_of(search: Search) -> Problem:
 
     network_space = named(search.space)
     tables = load_tables(search.tables) if search.tables else packaged_tables()
+    joint = JointSpace(network_space)
+    simulate = partial(simulate_designs, objective=search.objective, tables=tables)
     return Problem(
-        joint=JointSpace(network_space),
+        joint=joint,
         accuracy=_accuracy(search),
-        cost=partial(simulate_designs, objective=search.objective, tables=tables),
+        cost=lambda choices: simulate(*joint.designs(choices)),
+        simulate=simulate,
         reference=network_space.choice_named(REFERENCES[search.space]),
         baseline=hardware_from(search.baseline),
         fingerprints={"kernels": kernel_fingerprint(), "energy tables": tables.fingerprint},

@@ -98,7 +98,7 @@ def searched(
     run, reward, origin = _checked(problem, search)
     measure = Measurer(
         lambda choices: problem.accuracy.accuracy(problem.joint.split(choices)[0]),
-        lambda choices: problem.cost(*problem.joint.designs(choices)),
+        problem.cost,
     )
     with interrupts() as pressed, _Keeping(search, origin, progress) as keeping:
         controller = _controller(search, problem.joint)
@@ -219,7 +219,7 @@ def _reward(problem: Problem, search: Search) -> tuple[Reward, Design]:
     """The reward with its targets in the metrics' units, and the baseline design under it."""
     space = problem.joint.network_space
     choices = problem.reference[None, :]
-    costs = problem.cost([space.network(problem.reference)], [problem.baseline])
+    costs = problem.simulate([space.network(problem.reference)], [problem.baseline])
     targets = [
         Target(name, limit.absolute(float(getattr(costs, name)[0])))
         for name, limit in search.limits.items()

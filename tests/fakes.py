@@ -54,10 +54,12 @@ class FakeCost:
 def fake_problem(seconds: float = 0.0, factor: float = 1.0) -> Problem:
     """Space macro with arithmetic for measures; `seconds` of sleep per batch."""
     space = macro.network_space()
+    joint, simulate = JointSpace(space), FakeCost(seconds)
     return Problem(
-        joint=JointSpace(space),
+        joint=joint,
         accuracy=FakeAccuracy(factor),
-        cost=FakeCost(seconds),
+        cost=lambda choices: simulate(*joint.designs(choices)),
+        simulate=simulate,
         reference=space.choice_named("macro:11111111"),
         baseline=preset("edge-baseline"),
     )
