@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from nahas.accuracy.backend import AccuracyBackend
 from nahas.cost import DesignCosts
+from nahas.energy import Tables
 from nahas.errors import UsageError
 from nahas.hardware import Hardware, hardware_from
 from nahas.network import Network
@@ -54,6 +55,8 @@ class Search:
         baseline: the baseline accelerator, a preset's name or a file.
         objective: what the mapper minimises in every layer.
         tables: folder of the user's energy and area tables.
+        cost_model: file of a learned cost model that takes the simulator's place until the best
+            designs are simulated again; None searches by the simulator.
         study: file that keeps the trials; None keeps none.
         resume: continue that study instead of starting it.
         best: number of designs to report.
@@ -75,6 +78,7 @@ class Search:
     baseline: str = "edge-baseline"
     objective: Objective = Objective.LATENCY
     tables: Path | None = None
+    cost_model: Path | None = None
     study: Path | None = None
     resume: bool = False
     best: int = 10
@@ -99,6 +103,8 @@ class Problem:
         reference: [D] the network choice of the baseline design.
         baseline: its accelerator.
         fingerprints: hashes of what computes costs, by name.
+        cost_model: the hash of the model's weights where `cost` predicts; None where it is the
+            simulator.
     """
 
     joint: JointSpace
@@ -108,6 +114,7 @@ class Problem:
     reference: ChoiceArray
     baseline: Hardware
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    cost_model: str | None = None
 
     def simulated(self, choices: ChoiceArray) -> DesignCosts:
         """Costs of choices [B, D] by the simulator."""
@@ -134,7 +141,8 @@ def problem_of(search: Search) -> Problem:
     """The problem that the options name.
 
     Raises:
-        NahasError: for an unknown space, hardware, controller or table.
+        NahasError: for an unknown space, hardware, controller or table, or a cost model that
+            learned other costs.
     """
     from nahas.energy import load_tables, packaged_tables
     from nahas.kernels._jit import kernel_fingerprint
@@ -144,7 +152,7 @@ def problem_of(search: Search) -> Problem:
     tables = load_tables(search.tables) if search.tables else packaged_tables()
     joint = JointSpace(network_space)
     simulate = partial(simulate_designs, objective=search.objective, tables=tables)
-    return Problem(
+    problem = Problem(
         joint=joint,
         accuracy=_accuracy(search),
         cost=lambda choices: simulate(*joint.designs(choices)),
@@ -152,6 +160,21 @@ def problem_of(search: Search) -> Problem:
         reference=network_space.choice_named(REFERENCES[search.space]),
         baseline=hardware_from(search.baseline),
         fingerprints={"kernels": kernel_fingerprint(), "energy tables": tables.fingerprint},
+    )
+    if search.cost_model is None:
+        return problem
+    return _predicted(problem, search.cost_model, search.objective, tables)
+
+
+def _predicted(problem: Problem, path: Path, objective: Objective, tables: Tables) -> Problem:
+    """The same problem, searched by what a cost model predicts."""
+    from nahas.costmodel.predicted import load_for, predicted_costs
+
+    model = load_for(path, problem.joint, objective, tables)
+    return replace(
+        problem,
+        cost=partial(predicted_costs, model),
+        cost_model=model.card.weights_sha256,
     )
 
 

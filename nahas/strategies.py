@@ -20,6 +20,7 @@ from nahas.designs import Design, best_designs, described
 from nahas.errors import UsageError
 from nahas.manifest import versions
 from nahas.problem import CONTROLLERS, Problem, Search, problem_of
+from nahas.recheck import simulated_again
 from nahas.reward import Reward, Target
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
@@ -51,6 +52,8 @@ class SearchResult:
         targets: the limits by metric, in the metric's unit.
         accuracy_label: what the accuracies are; to be shown with them.
         trials: all trials of the study.
+        simulated: where the costs of `trials` are a cost model's, those that were simulated
+            again, with true costs; None where all are simulated.
         joint: the space, to name any trial with `designs.design`.
         options: what the sequence of trials follows from.
         seed: of the search.
@@ -70,6 +73,12 @@ class SearchResult:
     stop: Stop | None = None
     seconds: float = 0.0
     study: Path | None = None
+    simulated: Trials | None = None
+
+    @property
+    def true(self) -> Trials:
+        """The trials with simulated costs: what reports choose from."""
+        return self.trials if self.simulated is None else self.simulated
 
 
 def joint(
@@ -104,7 +113,11 @@ def searched(
         controller = _controller(search, problem.joint)
         run = replace(run, start=keeping.restore(controller, measure))
         stop = cosearch(controller, measure, reward, run, keeping.keep, stop=pressed)
-        result = _result(problem.joint, origin, keeping.trials(), search.best)
+        trials, again = keeping.trials(), None
+        if problem.cost_model is not None:
+            again = simulated_again(problem, reward, trials, search.best)
+            keeping.keep_simulated(again)
+        result = _result(problem.joint, origin, (trials, again), search.best)
     seconds = time.monotonic() - begun
     return replace(result, stop=stop, seconds=seconds, study=search.study)
 
@@ -136,7 +149,8 @@ def recall(path: Path, best: int = Search.best) -> SearchResult:
             Design(**origin.notes["baseline"])
         except (KeyError, TypeError) as error:
             raise damaged(path, f"what it is of cannot be read: {error}") from error
-        return replace(_result(joint_space, origin, study.trials(), best), study=path)
+        again = study.simulated() if "cost_model" in origin.options else None
+        return replace(_result(joint_space, origin, (study.trials(), again), best), study=path)
 
 
 @dataclass
@@ -176,6 +190,11 @@ class _Keeping:
         else:
             self.study.keep(trials, batch, state)
         self.progress(trials)
+
+    def keep_simulated(self, trials: Trials) -> None:
+        """Keep true costs beside the predicted ones."""
+        if self.study is not None:
+            self.study.keep_simulated(trials)
 
     def trials(self) -> Trials:
         """All trials kept."""
@@ -248,6 +267,8 @@ def _origin(problem: Problem, search: Search, reward: Reward, baseline: Design) 
         "baseline": asdict(problem.baseline),
         "objective": search.objective.name.lower(),
     }
+    if problem.cost_model is not None:
+        options["cost_model"] = problem.cost_model
     if search.controller == "ppo":
         options["ppo"] = asdict(PpoHyperparameters())
     return Origin(
@@ -264,13 +285,19 @@ def _origin(problem: Problem, search: Search, reward: Reward, baseline: Design) 
     )
 
 
-def _result(joint_space: JointSpace, origin: Origin, trials: Trials, best: int) -> SearchResult:
+def _result(
+    joint_space: JointSpace, origin: Origin, kept: tuple[Trials, Trials | None], best: int
+) -> SearchResult:
+    """The result of all trials, and of those simulated again where there are such."""
+    trials, again = kept
+    designs = (trials, best) if again is None else (again, best, trials)
     return SearchResult(
-        best=tuple(best_designs(joint_space, trials, best)),
+        best=tuple(best_designs(joint_space, *designs)),
         baseline=Design(**origin.notes["baseline"]),
         targets=origin.notes["targets"],
         accuracy_label=origin.notes["accuracy"],
         trials=trials,
+        simulated=again,
         joint=joint_space,
         options=origin.options,
         seed=origin.seed,

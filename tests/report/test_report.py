@@ -22,7 +22,6 @@ from nahas.report.summary import (
     best_designs,
     counted,
     document,
-    front_rows,
     further_text,
     heading,
     significant,
@@ -31,6 +30,7 @@ from nahas.report.summary import (
 )
 from nahas.report.table import designs_table
 from nahas.report.write import write_report
+from nahas.study.front import front_rows
 from tests.report.conftest import LABEL, TARGETS
 
 PNG = b"\x89PNG\r\n\x1a\n"
