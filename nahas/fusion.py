@@ -16,7 +16,7 @@ from nahas.kernels.parameters import keep_weights
 from nahas.kernels.records import HardwareRow, LayerRow, ResidencyRow
 from nahas.kernels.residency import settle_designs
 from nahas.kernels.search import rank
-from nahas.network import NO_OPERAND, LayerTable
+from nahas.network import NO_OPERAND, LayerTable, stacked
 from nahas.sequence import Outcome, empty_outcome, map_layers, sequence, solve_layers
 from nahas.vocabulary import LayerKind, Objective, Reason
 
@@ -85,7 +85,7 @@ def solve_fused(
     layers are fused; those that are then no better than layer by layer are given up, until all
     that are left are better; and the design is fused only if its totals are better.
     """
-    plain = solve_layers(tables, points, objective, twins)
+    plain = solve_layers(stacked(tables), points, objective, twins)
     result = replace(plain, stages=np.zeros((len(plain.costs), len(StageRow._fields)), np.int64))
     for i, table in enumerate(tables):
         part = slice(plain.starts[i], plain.starts[i + 1])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -31,6 +32,34 @@ class LayerTable:
     sizes: NDArray[np.int64]
     output_words: NDArray[np.int64]
     last_use: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class LayerStack:
+    """The layers of B networks one after the other, as the kernels read them; N in all.
+
+    Attributes:
+        starts: [B + 1] int64, where each network's layers start.
+        rows, operands, sizes, output_words, last_use: as in `LayerTable`, [N, ...]; layers are
+            numbered within their network.
+    """
+
+    starts: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    operands: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    output_words: NDArray[np.int64]
+    last_use: NDArray[np.int64]
+
+
+def stacked(tables: Sequence[LayerTable]) -> LayerStack:
+    """The tables of one or more networks as a stack."""
+    lengths = [len(table.rows) for table in tables]
+    names = [field.name for field in fields(LayerTable)]
+    return LayerStack(
+        starts=np.concatenate([[0], np.cumsum(lengths)]),
+        **{name: np.concatenate([getattr(table, name) for table in tables]) for name in names},
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

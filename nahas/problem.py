@@ -27,6 +27,7 @@ CONTROLLERS = ("ppo", "random")
 REFERENCES = {
     "mnasnet": "mnasnet:e1k3l1-e6k3l2-e6k3l3-e6k3l3-e6k3l3-e6k3l3-e6k3l1",
     "macro": "macro:11111111",
+    "s1": "s1:" + "-".join(["k3", *["e6k3"] * 16]),
 }
 """The MobileNetV2-like network of each space: its expansions, kernel and layers as far as the
 space has them. With the baseline accelerator it is what relative targets are multiples of."""

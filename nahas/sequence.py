@@ -23,7 +23,7 @@ from nahas.kernels.residency import settle_designs
 from nahas.kernels.solve import solve_pairs
 from nahas.kernels.solve_full import solve_full_pairs
 from nahas.kernels.vector import solve_vectors
-from nahas.network import LayerTable
+from nahas.network import LayerStack
 from nahas.vocabulary import Bound, LayerKind, Mapspace, Objective
 
 
@@ -127,21 +127,21 @@ def empty_outcome(starts: NDArray[np.int64], stays: NDArray[np.float64]) -> Outc
 
 
 def solve_designs(
-    tables: Sequence[LayerTable],
+    layers: LayerStack,
     points: NDArray[np.float64],
     objective: Objective,
     twins: NDArray[np.int64] | None = None,
     space: Mapspace = Mapspace.DATAFLOWS,
 ) -> Outcome:
-    """B designs, `tables[i]` on the accelerator `points[i]` [B, 23]: layers in sequence.
+    """B designs, network i of `layers` on the accelerator `points[i]` [B, 23], in sequence.
 
     `twins` [N] may number the layers of all designs, equal layers on equal accelerators alike:
     then each is mapped once.
     """
-    outcome = solve_layers(tables, points, objective, twins, space)
+    outcome = solve_layers(layers, points, objective, twins, space)
     repeated = points.repeat(np.diff(outcome.starts), axis=0)
     if space == Mapspace.FULL:
-        default = solve_layers(tables, points, objective, twins)
+        default = solve_layers(layers, points, objective, twins)
         keep_ties(outcome, default, objective)
         sequence(default, repeated)
         sequence(outcome, repeated)
@@ -201,22 +201,15 @@ def _figure(
 
 
 def solve_layers(
-    tables: Sequence[LayerTable],
+    layers: LayerStack,
     points: NDArray[np.float64],
     objective: Objective,
     twins: NDArray[np.int64] | None = None,
     space: Mapspace = Mapspace.DATAFLOWS,
 ) -> Outcome:
     """As `solve_designs`, but each layer as if it ran alone: no waiting, no prefetch."""
-    lengths = np.array([len(table.rows) for table in tables], np.int64)
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    rows = np.concatenate([table.rows for table in tables])
-    flow = (
-        np.concatenate([table.operands for table in tables]),
-        np.concatenate([table.sizes for table in tables]),
-        np.concatenate([table.output_words for table in tables]),
-        np.concatenate([table.last_use for table in tables]),
-    )
+    starts, rows = layers.starts, layers.rows
+    flow = (layers.operands, layers.sizes, layers.output_words, layers.last_use)
     outcome = empty_outcome(starts, np.empty((len(rows), len(ResidencyRow._fields))))
     dram_words = np.empty(len(rows))
     settle_designs(starts, flow, points, np.empty((2, len(rows))), outcome.stays, dram_words)

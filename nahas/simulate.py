@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from nahas.kernels.fusion import StageRow
 from nahas.kernels.records import CostRow, HardwareRow, MappingRow
 from nahas.layers import Layer
 from nahas.mapping import Mapping
-from nahas.network import Network
+from nahas.network import Network, stacked
 from nahas.sequence import Outcome, hardware_rows, solve_designs
 from nahas.vocabulary import Bound, Dataflow, Mapspace, Objective, Reason
 
@@ -193,7 +193,7 @@ def simulate_designs(
     points = hardware_rows(hardware, tables)
     solve = _solver(fusion, space)
     outcome = solve([network.table for network in networks], points, objective)
-    latency_ms, energy_mj, reason = _totals(outcome, points, _clocks_mhz(hardware))
+    latency_ms, energy_mj, reason = design_totals(outcome, points, clocks_mhz(hardware))
     return DesignCosts(
         latency_ms=latency_ms,
         energy_mj=energy_mj,
@@ -232,7 +232,7 @@ def simulate_networks(
     """
     solve = _solver(fusion, space)
     layers = [network.table for network in networks]
-    points, clocks = hardware_rows(hardware, tables), _clocks_mhz(hardware)
+    points, clocks = hardware_rows(hardware, tables), clocks_mhz(hardware)
     shape = (len(networks), len(hardware))
     latency_ms, energy_mj, reason = np.empty(shape), np.empty(shape), np.empty(shape, np.int64)
     if layers:
@@ -246,7 +246,7 @@ def simulate_networks(
             twins = (number * len(here) + here[:, np.newaxis]).reshape(-1)
             repeated = points[part].repeat(len(layers), axis=0)
             outcome = solve(layers * len(here), repeated, objective, twins)
-            totals = _totals(outcome, repeated, clocks[part].repeat(len(layers)))
+            totals = design_totals(outcome, repeated, clocks[part].repeat(len(layers)))
             for result, total in zip((latency_ms, energy_mj, reason), totals, strict=True):
                 result[:, part] = total.reshape(len(here), len(layers)).T
     area = np.array([area_mm2(point, tables) for point in hardware])
@@ -261,9 +261,11 @@ def simulate_networks(
 
 
 def _solver(fusion: bool, space: Mapspace) -> Callable[..., Outcome]:
-    """How designs are solved."""
+    """How designs are solved, given the tables of their networks."""
     if not fusion:
-        return partial(solve_designs, space=space)
+        return lambda tables, points, objective, twins=None: solve_designs(
+            stacked(tables), points, objective, twins, space
+        )
     if space != Mapspace.DATAFLOWS:
         raise UsageError(
             f"space is {space.name.lower()}, but fused layers are mapped in the space 'dataflows' "
@@ -272,14 +274,21 @@ def _solver(fusion: bool, space: Mapspace) -> Callable[..., Outcome]:
     return solve_fused
 
 
-def _clocks_mhz(hardware: Sequence[Hardware]) -> NDArray[np.float64]:
+def clocks_mhz(hardware: Sequence[Hardware]) -> NDArray[np.float64]:
+    """The clock of each accelerator [H]."""
     return np.array([point.clock_mhz for point in hardware], np.float64)
 
 
-def _totals(
+def design_totals(
     outcome: Outcome, points: NDArray[np.float64], clock_mhz: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """Latency in ms, energy in mJ and reason of each design [B]."""
+    """Latency in ms, energy in mJ and reason of each design [B].
+
+    Args:
+        outcome: of solved designs, in sequence.
+        points: [B, 23] their accelerators, records.HARDWARE.
+        clock_mhz: [B] of each.
+    """
     reason = np.maximum.reduceat(outcome.column("reason"), outcome.starts[:-1]).astype(np.int64)
     leakage = points[:, HardwareRow._fields.index("leakage_pj_per_cycle")]
     waiting = outcome.waiting.sum(axis=0)

@@ -10,7 +10,7 @@ from nahas import networks
 from nahas.fusion import chains_of, solve_fused
 from nahas.hardware import Hardware, preset
 from nahas.layers import Layer
-from nahas.network import Network
+from nahas.network import Network, stacked
 from nahas.sequence import hardware_rows, solve_designs
 from nahas.simulate import NetworkCost, simulate, simulate_designs, simulate_networks
 from nahas.vocabulary import LayerKind, Objective, Reason
@@ -124,7 +124,7 @@ def test_where_everything_stays_nothing_is_fused_and_nothing_changes(both):
 
 def test_off_is_layer_by_layer_to_the_last_bit():
     for network_, chip in drawn()[:2]:
-        outcome = solve_designs([network_.table], hardware_rows([chip]), Objective.LATENCY)
+        outcome = solve_designs(stacked([network_.table]), hardware_rows([chip]), Objective.LATENCY)
         assert outcome.stages is None
         cycles = [of.cycles for of in simulate(network_, chip).layers]
         assert cycles == outcome.column("cycles").tolist()

@@ -16,7 +16,7 @@ from nahas.kernels.records import CostRow, HardwareRow, MappingRow, ResidencyRow
 from nahas.layers import Layer
 from nahas.mapping import Mapping, evaluate
 from nahas.mapspace import evaluated_cost
-from nahas.network import Network
+from nahas.network import Network, stacked
 from nahas.sequence import Outcome, hardware_rows, solve_designs
 from nahas.simulate import NetworkCost, simulate, simulate_designs, simulate_networks
 from nahas.spaces.accelerator import accelerator_space, hardware
@@ -165,7 +165,7 @@ def test_each_objective_is_best_at_its_own_figure():
     # Layer by layer, where the objective rules; the sequence is outside it.
     table, points = networks.named("mobilenet-v2").table, hardware_rows(drawn_hardware(1))
     hw = HardwareRow(*points[0].tolist())
-    found = {each: alone(solve_designs([table], points, each), hw) for each in Objective}
+    found = {each: alone(solve_designs(stacked([table]), points, each), hw) for each in Objective}
     for figure, best in (
         (lambda cost: cost[0], Objective.LATENCY),
         (lambda cost: cost[1], Objective.ENERGY),
@@ -180,7 +180,7 @@ def test_every_reported_mapping_costs_what_is_reported_when_it_is_walked(point):
     network, design = networks.named("mobilenet-v2"), preset(point)
     reported = simulate(network, design)
     points = hardware_rows([design])
-    outcome = solve_designs([network.table], points, Objective.LATENCY)
+    outcome = solve_designs(stacked([network.table]), points, Objective.LATENCY)
     hw = HardwareRow(*points[0].tolist())
     mapped = [i for i, cost in enumerate(reported.layers) if not cost.layer.kind.is_vector]
     assert mapped
@@ -357,10 +357,10 @@ def test_no_more_drains_than_the_outputs_there_are(baseline):
 def test_designs_side_by_side_do_not_fetch_for_each_other(baseline):
     table = networks.named("mobilenet-v2").table
     points = hardware_rows([baseline, replace(baseline, io_gb_per_s=5)])
-    both = solve_designs([table, table], points, Objective.LATENCY)
+    both = solve_designs(stacked([table, table]), points, Objective.LATENCY)
     size = len(table.rows)
     for i, here in enumerate((slice(0, size), slice(size, 2 * size))):
-        own = solve_designs([table], points[i : i + 1], Objective.LATENCY)
+        own = solve_designs(stacked([table]), points[i : i + 1], Objective.LATENCY)
         assert np.array_equal(own.costs, both.costs[here])
         assert np.array_equal(own.waiting[:, 0], both.waiting[:, i])
 
@@ -472,7 +472,7 @@ def test_bound_names_what_the_cycles_are_spent_on(baseline):
 
 def test_every_field_of_a_cost_is_reported_under_its_name(baseline):
     network = networks.named("mobilenet-v2")
-    outcome = solve_designs([network.table], hardware_rows([baseline]), Objective.LATENCY)
+    outcome = solve_designs(stacked([network.table]), hardware_rows([baseline]), Objective.LATENCY)
     reported = simulate(network, baseline).layers
     hidden = {"first_weight_bytes", "first_input_bytes", "last_output_bytes"}
     for name in set(CostRow._fields) - hidden:

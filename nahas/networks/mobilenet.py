@@ -9,25 +9,15 @@ from typing import NamedTuple, TypeVar
 
 from nahas.spaces.blocks import Bottleneck, classifier, conv, ibn
 from nahas.spaces.builder import Builder
+from nahas.spaces.skeletons import MOBILENET_V2
 
 T = TypeVar("T")
-
-STAGES = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
-)
-"""Expansion, channels, repeats and first stride of each stage."""
 
 
 def mobilenet_v2(on: Builder[T]) -> T:
     """MobileNetV2 at width 1.0 and 224 pixels, 1000 classes."""
     x = conv(on, on.input(224, 224, 3), 32, 3, 2, "relu6")
-    for expansion, filters, repeats, first in STAGES:
+    for expansion, filters, repeats, first in MOBILENET_V2:
         for repeat in range(repeats):
             shape = Bottleneck(
                 filters=filters,

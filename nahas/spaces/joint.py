@@ -14,6 +14,10 @@ from nahas.network import Network
 from nahas.spaces.accelerator import accelerator_space, hardware
 from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray, Space, join
+from nahas.spaces.tables import LayerTables
+
+KEPT_ACCELERATORS = 65_536
+"""The paper's space has 50,000."""
 
 KEPT_NETWORKS = 512
 """Built networks kept for later batches: a converging search proposes the same ones again."""
@@ -48,14 +52,31 @@ class JointSpace:
         networks, accelerators = self.split(choices)
         return (
             [self._network(tuple(row)) for row in networks.tolist()],
-            [hardware(self.accelerator.values(row)) for row in accelerators],
+            [self.hardware(row) for row in accelerators],
         )
+
+    def hardware(self, choice: ChoiceArray) -> Hardware:
+        """The accelerator of a choice [A] of its decisions; the same object for the same choice."""
+        return self._hardware(tuple(choice.tolist()))
 
     def applicable(self, choices: ChoiceArray) -> NDArray[np.bool_]:
         """[B, D] whether a decision changes the design."""
         networks, accelerators = self.split(choices)
         used = np.ones(accelerators.shape, dtype=np.bool_)
         return np.concatenate([self.network_space.applicable(networks), used], axis=1)
+
+    @cached_property
+    def network_tables(self) -> LayerTables:
+        """Layers of the networks of choices; it remembers what their links add."""
+        return LayerTables(self.network_space)
+
+    @cached_property
+    def _hardware(self) -> Callable[[tuple[int, ...]], Hardware]:
+        @lru_cache(maxsize=KEPT_ACCELERATORS)
+        def point(choice: tuple[int, ...]) -> Hardware:
+            return hardware(self.accelerator.values(np.array(choice, dtype=np.int64)))
+
+        return point
 
     @cached_property
     def _network(self) -> Callable[[tuple[int, ...]], Network]:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from nahas.spaces.blocks import Bottleneck, classifier, conv, ibn
 from nahas.spaces.builder import Builder
-from nahas.spaces.networks import NetworkSpace, Values
+from nahas.spaces.networks import Link, NetworkSpace, Values
 from nahas.spaces.space import Decision, Space
 
 T = TypeVar("T")
@@ -33,20 +33,28 @@ def network_space() -> NetworkSpace:
     """The space `macro`: 8 decisions of 3 operations."""
     operations = (IDENTITY, *KERNEL_AND_EXPANSION)
     decisions = tuple(Decision(f"block{i}", operations) for i in range(len(CHANNELS)))
-    return NetworkSpace(Space("macro", decisions), build, key, read)
+    links = (Link((), _stem), *(_position(i) for i in range(len(CHANNELS))), Link((), _head))
+    return NetworkSpace(Space("macro", decisions), links, key, read)
 
 
-def build(on: Builder[T], values: Values) -> T:
-    """The network of named values on any builder."""
-    x = conv(on, on.input(RESOLUTION, RESOLUTION, 3), STEM, 3)
-    for i, (channels, stride) in enumerate(zip(CHANNELS, STRIDES, strict=True)):
-        operation = values[f"block{i}"]
-        if operation != IDENTITY:
-            kernel, expansion = KERNEL_AND_EXPANSION[operation]
-            shape = Bottleneck(filters=channels, kernel=kernel, expansion=expansion, stride=stride)
-            x = ibn(on, x, shape)
-        elif stride > 1:
-            x = on.conv(x, channels, stride=stride)
+def _stem(on: Builder[T], _: None, _values: Values) -> T:
+    return conv(on, on.input(RESOLUTION, RESOLUTION, 3), STEM, 3)
+
+
+def _position(i: int) -> Link:
+    name, channels, stride = f"block{i}", CHANNELS[i], STRIDES[i]
+
+    def build(on: Builder[T], x: T, values: Values) -> T:
+        if values[name] == IDENTITY:
+            return on.conv(x, channels, stride=stride) if stride > 1 else x
+        kernel, expansion = KERNEL_AND_EXPANSION[values[name]]
+        shape = Bottleneck(filters=channels, kernel=kernel, expansion=expansion, stride=stride)
+        return ibn(on, x, shape)
+
+    return Link((name,), build)
+
+
+def _head(on: Builder[T], x: T, _values: Values) -> T:
     return classifier(on, x, HEAD, CLASSES)
 
 

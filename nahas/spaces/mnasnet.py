@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from nahas.spaces.blocks import Bottleneck, classifier, conv, ibn
 from nahas.spaces.builder import Builder
-from nahas.spaces.networks import NetworkSpace, Values
+from nahas.spaces.networks import Link, NetworkSpace, Values
 from nahas.spaces.space import Decision, Space
 
 T = TypeVar("T")
@@ -39,8 +39,11 @@ _STAGE = re.compile(r"e(\d+)k(\d+)l(\d+)(s?)")
 
 def network_space() -> NetworkSpace:
     """The space `mnasnet`: 28 decisions, 36**6 * 48 = 1.04e11 networks."""
-    decisions = tuple(d for stage, most in enumerate(MOST_LAYERS) for d in _decisions(stage, most))
-    return NetworkSpace(Space("mnasnet", decisions), build, spell, read)
+    of_stages = [_decisions(stage, most) for stage, most in enumerate(MOST_LAYERS)]
+    stages = (_stage(stage, decisions) for stage, decisions in enumerate(of_stages))
+    links = (Link((), _stem), *stages, Link((), _head))
+    decisions = tuple(d for of_stage in of_stages for d in of_stage)
+    return NetworkSpace(Space("mnasnet", decisions), links, spell, read)
 
 
 def _decisions(stage: int, most: int) -> tuple[Decision, ...]:
@@ -52,20 +55,30 @@ def _decisions(stage: int, most: int) -> tuple[Decision, ...]:
     )
 
 
-def build(on: Builder[T], values: Values) -> T:
-    """The network of named values on any builder."""
-    x = conv(on, on.input(RESOLUTION, RESOLUTION, 3), STEM, 3, stride=2)
-    for stage, (channels, stride) in enumerate(zip(CHANNELS, STRIDES, strict=True)):
-        for layer in range(values[f"block{stage}_l"]):
-            squeezed = on.channels(x) // SQUEEZE if values[f"block{stage}_se"] else 0
+def _stem(on: Builder[T], _: None, _values: Values) -> T:
+    return conv(on, on.input(RESOLUTION, RESOLUTION, 3), STEM, 3, stride=2)
+
+
+def _stage(stage: int, decisions: tuple[Decision, ...]) -> Link:
+    names = tuple(decision.name for decision in decisions)
+
+    def build(on: Builder[T], x: T, values: Values) -> T:
+        expansion, kernel, layers, squeezes = (values[name] for name in names)
+        for layer in range(layers):
             shape = Bottleneck(
-                filters=channels,
-                kernel=values[f"block{stage}_k"],
-                expansion=values[f"block{stage}_e"],
-                stride=stride if layer == 0 else 1,
-                squeezed=squeezed,
+                filters=CHANNELS[stage],
+                kernel=kernel,
+                expansion=expansion,
+                stride=STRIDES[stage] if layer == 0 else 1,
+                squeezed=on.channels(x) // SQUEEZE if squeezes else 0,
             )
             x = ibn(on, x, shape)
+        return x
+
+    return Link(names, build)
+
+
+def _head(on: Builder[T], x: T, _values: Values) -> T:
     return classifier(on, x, HEAD, CLASSES)
 
 

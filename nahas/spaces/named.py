@@ -5,10 +5,10 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from nahas.errors import SpaceError
-from nahas.spaces import macro, mnasnet
+from nahas.spaces import macro, mnasnet, s1
 from nahas.spaces.networks import NetworkSpace
 
-_SPACES = {"mnasnet": mnasnet.network_space, "macro": macro.network_space}
+_SPACES = {"mnasnet": mnasnet.network_space, "macro": macro.network_space, "s1": s1.network_space}
 
 NAMES = tuple(_SPACES)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,23 @@ from nahas.network import Network
 from nahas.spaces.builder import Builder, read_layers
 from nahas.spaces.space import ChoiceArray, Space
 
+T = TypeVar("T")
+
 Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Link:
+    """One link of the chain that a network is.
+
+    Attributes:
+        decisions: names of those it depends on, and of no others.
+        build: adds it to a tensor of a builder, given named values. The first link of a network
+            gets None for the tensor: it makes the input.
+    """
+
+    decisions: tuple[str, ...]
+    build: Callable[[Builder[Any], Any, Values], Any]
 
 
 @dataclass(frozen=True)
@@ -23,13 +39,15 @@ class NetworkSpace:
 
     Attributes:
         space: the named decisions.
-        build: reads named values as a network on any builder; the one description of it.
+        links: the networks, each link reading the tensor that the one before made; the one
+            description of them. What a link adds depends on its decisions and on the shape of
+            that tensor alone, so links of many networks are read once (`nahas.spaces.tables`).
         spell: writes named values as a short text, unique in the space.
         read: the reverse of `spell`; None where the text means nothing.
     """
 
     space: Space
-    build: Callable[[Builder[Any], Values], object]
+    links: tuple[Link, ...]
     spell: Callable[[Values], str]
     read: Callable[[str], Values | None]
 
@@ -57,6 +75,14 @@ class NetworkSpace:
         """The network of a choice [D] as a function of a builder."""
         values = self.space.values(choice)
         return lambda on: self.build(on, values)
+
+    def build(self, on: Builder[T], values: Values) -> T:
+        """The network of named values on any builder."""
+        x: Any = None
+        for link in self.links:
+            x = link.build(on, x, {name: values[name] for name in link.decisions})
+        made: T = x
+        return made
 
     def network(self, choice: ChoiceArray) -> Network:
         """The network of a choice [D]."""

@@ -53,7 +53,7 @@ class TestNetworkSpace:
 
 
 def test_an_unknown_space_gets_a_suggestion():
-    sentence = "unknown space 'mnasnett': did you mean 'mnasnet'? known are mnasnet, macro"
+    sentence = "unknown space 'mnasnett': did you mean 'mnasnet'? known are mnasnet, macro, s1"
     with pytest.raises(SpaceError, match=re.escape(sentence)):
         named("mnasnett")
     with pytest.raises(SpaceError, match="unknown space 'x': known are"):

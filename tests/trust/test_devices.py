@@ -12,6 +12,7 @@ from nahas import networks
 from nahas.datafiles import packaged
 from nahas.errors import InteropError
 from nahas.hardware import preset
+from nahas.network import stacked
 from nahas.sequence import hardware_rows, solve_layers
 from nahas.simulate import simulate
 from nahas.trust.devices import DEVICES, compare_with_devices
@@ -133,7 +134,7 @@ def room_for_weights_mib(network):
     """What activations leave of Coral's parameter memory."""
     coral = preset("coral")
     streaming = hardware_rows([replace(coral, parameter_memory_mb=0)])
-    held = solve_layers([network.table], streaming, Objective.LATENCY).stays[:, 2].max()
+    held = solve_layers(stacked([network.table]), streaming, Objective.LATENCY).stays[:, 2].max()
     return coral.pes * (coral.parameter_memory_bytes - held) / 2**20
 
 

@@ -1,0 +1,110 @@
+"""Layers of a batch of networks, gathered from links, are those of networks built one by one."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nahas.errors import NetworkError, SpaceError
+from nahas.network import stacked
+from nahas.simulate import simulate_designs
+from nahas.spaces.joint import JointSpace
+from nahas.spaces.named import NAMES, named
+from nahas.spaces.networks import Link, NetworkSpace
+from nahas.spaces.simulated import BLOCK, simulate_choices
+from nahas.spaces.space import Decision, Space
+from nahas.spaces.tables import LayerTables
+from nahas.vocabulary import Objective
+
+
+def check_tables(space, choices):
+    networks = [space.network(row) for row in choices]
+    expected = stacked([network.table for network in networks])
+    found = LayerTables(space).of(choices)
+    for field in fields(expected):
+        assert np.array_equal(getattr(expected, field.name), getattr(found.layers, field.name))
+    assert found.parameters.tolist() == [network.parameters for network in networks]
+    rows = [row.tobytes() for row in expected.rows]
+    numbers = dict(zip(rows, found.numbers.tolist(), strict=True))
+    assert [numbers[row] for row in rows] == found.numbers.tolist()
+    assert len(set(numbers.values())) == len(numbers)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 12))
+def test_gathered_layers_are_those_of_the_networks(name, seed, count):
+    space = named(name)
+    check_tables(space, space.space.sample(count, np.random.default_rng(seed)))
+
+
+def widths():
+    """Links whose width depends on the one before, that add nothing, and that only make input."""
+
+    def add(on, x, values):
+        return on.conv(x, on.channels(x) * values["times"], kernel=3)
+
+    def maybe(on, x, values):
+        return on.add(x, on.conv(x, on.channels(x))) if values["again"] else x
+
+    links = (
+        Link(("side",), lambda on, _, values: on.input(values["side"], values["side"], 3)),
+        Link(("times",), add),
+        Link(("again",), maybe),
+        Link((), lambda on, x, _: on.conv(x, 8)),
+    )
+    decisions = (
+        Decision("side", (8, 16)),
+        Decision("times", (1, 2, 3)),
+        Decision("again", (False, True)),
+    )
+    return NetworkSpace(Space("widths", decisions), links, str, lambda _: None)
+
+
+def test_a_link_is_read_again_for_another_shape():
+    space = widths()
+    every = np.stack(np.unravel_index(np.arange(12), (2, 3, 2)), axis=1)
+    check_tables(space, every)
+    tables = LayerTables(space)
+    tables.of(every[:1])
+    known = tables.of(every[-1:]).layers.rows
+    assert np.array_equal(known, space.network(every[-1]).table.rows)
+
+
+def test_choices_of_another_space_are_refused():
+    with pytest.raises(SpaceError, match="has 8 decisions"):
+        LayerTables(named("macro")).of(np.zeros((1, 7), np.int64))
+
+
+def test_a_link_that_cannot_be_simulated_is_named():
+    def wide(on, x, _):
+        return on.conv(x, 2**21)
+
+    first = Link((), lambda on, *_: on.input(8, 8, 3))
+    space = NetworkSpace(
+        Space("wide", (Decision("one", (1,)),)), (first, Link(("one",), wide)), str, lambda _: None
+    )
+    with pytest.raises(NetworkError, match=r"'wide one'.*too large to count"):
+        LayerTables(space).of(np.zeros((1, 1), np.int64))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("objective", [Objective.LATENCY, Objective.EDP])
+def test_costs_are_those_of_the_designs_one_by_one(name, objective):
+    joint = JointSpace(named(name))
+    choices = joint.space.sample(24, np.random.default_rng(3))
+    choices[12:, -7:] = choices[:12, -7:]  # accelerators twice, so that layers are shared
+    expected = simulate_designs(*joint.designs(choices), objective)
+    found = simulate_choices(joint, choices, objective)
+    for field in fields(expected):
+        assert np.array_equal(getattr(expected, field.name), getattr(found, field.name))
+
+
+def test_costs_stand_in_the_order_of_the_choices_over_several_blocks():
+    joint = JointSpace(named("macro"))
+    few = joint.space.sample(7, np.random.default_rng(4))
+    many = np.tile(few, (BLOCK // 7 + 2, 1))
+    once, often = simulate_choices(joint, few), simulate_choices(joint, many)
+    assert np.array_equal(often.latency_ms, np.resize(once.latency_ms, len(many)))
+    assert len(simulate_choices(joint, few[:0]).latency_ms) == 0
