@@ -148,16 +148,16 @@ def problem_of(search: Search) -> Problem:
     from nahas.energy import load_tables, packaged_tables
     from nahas.kernels._jit import kernel_fingerprint
     from nahas.simulate import simulate_designs
+    from nahas.spaces.simulated import simulate_choices
 
     network_space = named(search.space)
     tables = load_tables(search.tables) if search.tables else packaged_tables()
     joint = JointSpace(network_space)
-    simulate = partial(simulate_designs, objective=search.objective, tables=tables)
     problem = Problem(
         joint=joint,
         accuracy=_accuracy(search),
-        cost=lambda choices: simulate(*joint.designs(choices)),
-        simulate=simulate,
+        cost=partial(simulate_choices, joint, objective=search.objective, tables=tables),
+        simulate=partial(simulate_designs, objective=search.objective, tables=tables),
         reference=network_space.choice_named(REFERENCES[search.space]),
         baseline=hardware_from(search.baseline),
         fingerprints={"kernels": kernel_fingerprint(), "energy tables": tables.fingerprint},

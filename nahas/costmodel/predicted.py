@@ -49,11 +49,11 @@ def predicted_costs(model: CostModel, choices: ChoiceArray) -> DesignCosts:
     predicted = model.predict(choices)
     validity = getattr(predicted, "validity", None)
     runs = np.ones(len(choices), np.bool_) if validity is None else validity >= RUNS
-    networks, _ = model.joint.designs(choices)
+    networks, _ = model.joint.split(choices)
     return DesignCosts(
         latency_ms=np.where(runs, predicted.latency_ms, np.inf),
         energy_mj=np.where(runs, predicted.energy_mj, np.inf),
         area_mm2=predicted.area_mm2,
-        parameters=np.array([network.parameters for network in networks]),
+        parameters=model.joint.network_tables.of(networks).parameters,
         reason=np.where(runs, Reason.OK, Reason.PREDICTED).astype(np.int64),
     )

@@ -13,8 +13,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nahas.children.quiet import import_keras
+from nahas.costmodel.features import FeatureArray, features
 from nahas.costmodel.model import CostModel
 from nahas.errors import CostModelError
 from nahas.spaces.joint import JointSpace
@@ -66,7 +68,7 @@ class RelaxedCost:
         """
         rows = self._joined(decisions)
         if not self._always_apply:
-            rows *= self._applicable(rows)
+            rows = self._with_idle_as_in_a_design(rows)
         outputs = self._keras_model(rows, training=False)
         costs = {cost: tf.exp(outputs[head][:, 0]) for head, cost in COSTS.items()}
         latency = costs["latency_ms"]
@@ -109,13 +111,16 @@ class RelaxedCost:
             )
         return tf.cast(decisions, tf.float32)
 
-    def _applicable(self, rows: Any) -> Any:
-        """[B, width] 1 for values of decisions that apply to the likeliest design, else 0."""
+    def _with_idle_as_in_a_design(self, rows: Any) -> Any:
+        """[B, width] where decisions that do not apply have the likeliest design's features."""
         parts = tf.split(rows, self._sizes, axis=1)
         choices = tf.stack([tf.argmax(part, axis=1) for part in parts], axis=1)
-        applicable = tf.numpy_function(self.joint.applicable, [choices], tf.bool, stateful=False)
-        applicable.set_shape(choices.shape)
-        return tf.repeat(tf.cast(applicable, tf.float32), self._sizes, axis=1)
+        idle, told = tf.numpy_function(self._of_designs, [choices], [tf.bool, tf.float32], False)
+        return tf.where(tf.ensure_shape(idle, rows.shape), tf.ensure_shape(told, rows.shape), rows)
+
+    def _of_designs(self, choices: ChoiceArray) -> tuple[NDArray[np.bool_], FeatureArray]:
+        idle = ~self.joint.applicable(choices)
+        return np.repeat(idle, self._sizes, axis=1), features(self.joint, choices)
 
 
 def _always_apply(joint: JointSpace) -> bool:
