@@ -17,6 +17,7 @@ from nahas.errors import UsageError
 from nahas.hardware import Hardware, hardware_from
 from nahas.network import Network
 from nahas.reward import Limit
+from nahas.spaces.accelerator import accelerator_space
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
 from nahas.spaces.space import ChoiceArray
@@ -44,6 +45,7 @@ class Search:
 
     Attributes:
         space: name of the network space.
+        hardware_space: name of the space of accelerators.
         table: file of measured accuracies; None takes the packaged surrogate.
         controller: 'ppo' or 'random'.
         seed: of all randomness.
@@ -64,6 +66,7 @@ class Search:
     """
 
     space: str = "mnasnet"
+    hardware_space: str = "paper"
     table: Path | None = None
     controller: str = "ppo"
     seed: int = 0
@@ -152,7 +155,7 @@ def problem_of(search: Search) -> Problem:
 
     network_space = named(search.space)
     tables = load_tables(search.tables) if search.tables else packaged_tables()
-    joint = JointSpace(network_space)
+    joint = JointSpace(network_space, accelerator_space(search.hardware_space))
     problem = Problem(
         joint=joint,
         accuracy=_accuracy(search),

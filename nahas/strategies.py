@@ -22,6 +22,7 @@ from nahas.manifest import versions
 from nahas.problem import CONTROLLERS, Problem, Search, problem_of
 from nahas.recheck import simulated_again
 from nahas.reward import Reward, Target
+from nahas.spaces.accelerator import accelerator_space
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
 from nahas.study.file import check_exists, damaged
@@ -145,7 +146,8 @@ def recall(path: Path, best: int = Search.best) -> SearchResult:
     with Study.read(path) as study:
         origin = study.origin
         try:
-            joint_space = JointSpace(named(str(origin.options["space"])))
+            accelerators = accelerator_space(str(origin.options.get("hardware_space", "paper")))
+            joint_space = JointSpace(named(str(origin.options["space"])), accelerators)
             Design(**origin.notes["baseline"])
         except (KeyError, TypeError) as error:
             raise damaged(path, f"what it is of cannot be read: {error}") from error
@@ -259,6 +261,7 @@ def _reward(problem: Problem, search: Search) -> tuple[Reward, Design]:
 def _origin(problem: Problem, search: Search, reward: Reward, baseline: Design) -> Origin:
     options: dict[str, Any] = {
         "space": problem.joint.network_space.name,
+        "hardware_space": problem.joint.hardware_space,
         "controller": search.controller,
         "batch": search.batch,
         "reward": search.reward,

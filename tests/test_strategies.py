@@ -250,3 +250,15 @@ class TestProblem:
     def test_of_a_space_without_accuracies(self):
         with pytest.raises(UsageError, match=r"space 'macro' has no packaged accuracies.*--table"):
             problem_of(Search(space="macro"))
+
+    def test_of_another_hardware_space_which_its_study_knows(self, tmp_path):
+        search = Search(
+            hardware_space="wide", controller="random", trials=20, study=tmp_path / "study.db"
+        )
+        result = searched(problem_of(search), search)
+        recalled = recall(search.study)
+        assert recalled.joint.hardware_space == "wide"
+        assert recalled.best == result.best
+        with pytest.raises(StudyError, match=r"space 'mnasnet\+wide' .* today's 'mnasnet\+acc"):
+            paper = replace(search, hardware_space="paper", resume=True)
+            check(problem_of(paper), paper)

@@ -12,9 +12,10 @@ from nahas.errors import UsageError
 from nahas.hardware import preset
 from nahas.kernels._jit import kernel_fingerprint
 from nahas.kernels.records import CostRow, HardwareRow, LayerRow, MappingRow
+from nahas.parts_file import parts_of
 from nahas.sequence import hardware_rows
 from nahas.tile_bench import Dataset, bench, run, source_of
-from nahas.tile_bench.dataset import NAMES, parts_of
+from nahas.tile_bench.dataset import NAMES
 from nahas.tile_bench.solve import room, solve_part
 from nahas.vocabulary import Objective, Reason
 

@@ -141,6 +141,7 @@ def _search(options: dict[str, Any], study: Path | None) -> Search:
 
     return Search(
         space=options["space"],
+        hardware_space=options["hardware_space"],
         table=_table(options),
         controller=options["controller"],
         seed=options["seed"],

@@ -48,6 +48,12 @@ def _what_options() -> list[Callable[[F], F]]:
     return [
         click.option("--space", default="mnasnet", show_default=True, help="The network space."),
         click.option(
+            "--hardware-space",
+            default="paper",
+            show_default=True,
+            help="The accelerators: 'paper', or 'wide', where some cannot run some networks.",
+        ),
+        click.option(
             "--table",
             metavar="PATH|download",
             help="Measured accuracies of the space's networks, instead of predicted ones; "

@@ -131,7 +131,7 @@ def _checked(ctx: click.Context, given: dict[str, Any]) -> dict[str, Any]:
         raise UsageError("--compare prints a table of its own: leave --out and --verify out")
     if not given["out"]:
         return given
-    from nahas.tile_bench.dataset import parts_of, refuse_to_replace
+    from nahas.parts_file import parts_of, refuse_to_replace
 
     refuse_to_replace(given["out"], resume=given["resume"])  # before anything is computed
     if not given["resume"]:

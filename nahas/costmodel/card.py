@@ -12,43 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nahas.costmodel.features import space_fingerprint
-from nahas.costmodel.samples import Simulate
-from nahas.energy import Tables, packaged_tables
+from nahas.costmodel.held_out import Errors
+from nahas.costmodel.origin import Origin
 from nahas.errors import CostModelError
 from nahas.files import json_text, write_text
-from nahas.kernels._jit import kernel_fingerprint
-from nahas.spaces.joint import JointSpace
 from nahas.vocabulary import Objective
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the card; a reader refuses any other."""
-
-PROBES = 8
-"""Designs simulated to know a simulator again."""
-
-Errors = dict[str, dict[str, dict[str, float | None]]]
-"""By split, by head: the measures of `train.errors_of`; None where one is not defined."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """Whose costs a model learned; a model serves only where all are the same.
-
-    Attributes:
-        space: name of the joint space.
-        space_fingerprint: of its decisions and values.
-        kernels_fingerprint: of the simulator's kernels that made the labels.
-        tables_fingerprint: of the energy and area tables that made the labels.
-        probes_fingerprint: of the costs of a few fixed designs, nine digits each: whatever else
-            changes a cost, in the blocks of networks or the rules between layers, changes it.
-    """
-
-    space: str
-    space_fingerprint: str
-    kernels_fingerprint: str
-    tables_fingerprint: str
-    probes_fingerprint: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,23 +30,36 @@ class Card:
         weights_sha256: of the weights of the model beside the card; a .keras file holds the time
             of day, so its own hash would differ between equal runs.
         origin: whose costs it learned.
-        samples: designs drawn; `feasible` of them could run, in the parts of `split_sizes`.
-        errors: by split and head.
+        space: name of the network space; that of the accelerators is in the origin.
+        recipe: how it was made, the fields of `recipe.Recipe`.
+        samples: designs drawn; `feasible` of them could run. Rows of each split in `split_sizes`.
+        validity: whether the model says if a design can run, in words.
+        errors: by split and head, on designs that it did not learn from.
+        calibration: mean signed error in percent by accelerator parameter, value and head.
+        worst: the held-out designs that are predicted worst, and why.
+        best_epochs: for each member the row of the log whose weights it has.
         versions: of nahas, Python and the distributions that a number may depend on.
     """
 
     weights_sha256: str
     origin: Origin
-    objective: str
-    seed: int
+    space: str
+    recipe: dict[str, Any]
     samples: int
     feasible: int
     split_sizes: dict[str, int]
-    hidden: list[int]
-    epochs: int
+    validity: str
     errors: Errors
+    calibration: dict[str, dict[str, dict[str, float]]]
+    worst: list[dict[str, Any]]
+    best_epochs: list[dict[str, float]]
     versions: dict[str, str | None]
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def objective(self) -> Objective:
+        """What the mapper minimised in the costs that were learned."""
+        return Objective[str(self.recipe["objective"]).upper()]
 
 
 def card_path(model: Path) -> Path:
@@ -90,20 +74,6 @@ def weights_hash(weights: Iterable[NDArray[np.float32]]) -> str:
         digest.update(repr((weight.shape, weight.dtype.str)).encode())
         digest.update(weight.tobytes())
     return digest.hexdigest()
-
-
-def origin_here(joint: JointSpace, tables: Tables | None, simulate: Simulate) -> Origin:
-    """The origin of what would be learned here and now."""
-    costs = simulate(joint.space.sample(PROBES, np.random.default_rng(0)))
-    numbers = np.concatenate([costs.latency_ms, costs.energy_mj, costs.area_mm2])
-    text = " ".join(f"{number:.9g}" for number in numbers)
-    return Origin(
-        space=joint.space.name,
-        space_fingerprint=space_fingerprint(joint.space),
-        kernels_fingerprint=kernel_fingerprint(),
-        tables_fingerprint=(tables or packaged_tables()).fingerprint,
-        probes_fingerprint=hashlib.sha256(text.encode()).hexdigest()[:16],
-    )
 
 
 def write_card(card: Card, path: Path) -> None:
@@ -131,31 +101,10 @@ def read_card(path: Path) -> Card:
     names = {field.name for field in fields(Card)}
     if set(content) != names:
         raise CostModelError(f"{path}: keys missing or unknown: {sorted(names ^ set(content))}")
-    if content["objective"] not in {objective.name.lower() for objective in Objective}:
-        raise CostModelError(f"{path}:objective is unknown: '{content['objective']}'")
+    recipe = content["recipe"] if isinstance(content["recipe"], dict) else {}
+    if recipe.get("objective") not in {objective.name.lower() for objective in Objective}:
+        raise CostModelError(f"{path}:recipe.objective is unknown: {recipe.get('objective')!r}")
     try:
         return Card(**{**content, "origin": Origin(**content["origin"])})
     except TypeError as problem:
         raise CostModelError(f"{path}:origin is incomplete ({problem})") from problem
-
-
-def check_origin(card: Card, here: Origin, path: Path) -> None:
-    """Refuse a card of another space, simulator or table.
-
-    Raises:
-        CostModelError: naming what differs, and what to do.
-    """
-    what = {
-        "space": "space",
-        "space_fingerprint": f"version of space '{here.space}'",
-        "kernels_fingerprint": "version of the simulator's kernels",
-        "tables_fingerprint": "set of energy and area tables",
-        "probes_fingerprint": "simulator: the costs of fixed designs differ",
-    }
-    for field, name in what.items():
-        theirs, ours = getattr(card.origin, field), getattr(here, field)
-        if theirs != ours:
-            raise CostModelError(
-                f"{path}: learned from another {name} ('{theirs}', here '{ours}'); "
-                "train it again with 'nahas train-costmodel'"
-            )

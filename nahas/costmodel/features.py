@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +19,50 @@ def width(space: Space) -> int:
     return int(space.cardinalities.sum())
 
 
-def features(joint: JointSpace, choices: ChoiceArray) -> FeatureArray:
-    """One-hot decisions [B, width] of choices [B, D].
+def canonical(joint: JointSpace, choices: ChoiceArray) -> NDArray[np.uint8]:
+    """Choices [B, D] in which a decision that changes nothing has its first value.
 
-    A decision that changes nothing in a design gives zeros, so that designs that are the same
-    look the same.
+    So designs that are the same look the same.
 
     Raises:
         SpaceError: when the choices are not of this space.
     """
-    applicable = joint.applicable(choices)
+    return np.where(joint.applicable(choices), choices, 0).astype(np.uint8)
+
+
+def features(joint: JointSpace, choices: ChoiceArray) -> FeatureArray:
+    """One-hot decisions [B, width] of choices [B, D], as `canonical` gives them.
+
+    Raises:
+        SpaceError: when the choices are not of this space.
+    """
+    chosen = canonical(joint, choices)
     starts = np.concatenate(([0], np.cumsum(joint.space.cardinalities)[:-1]))
     encoded = np.zeros((len(choices), width(joint.space)), dtype=np.float32)
-    np.put_along_axis(encoded, starts + choices, applicable.astype(np.float32), axis=1)
+    np.put_along_axis(encoded, starts + chosen, np.float32(1), axis=1)
     return encoded
+
+
+def encoder(space: Space) -> Any:
+    """A function of TensorFlow: choices [B, D] of any integer type to features [B, width].
+
+    The product with a matrix of zeros and ones copies every choice under the values of its
+    decision, where it is compared with each. It is exact, and by `benchmarks/costmodel.py
+    --speed` quicker than `tf.one_hot` decision by decision.
+    """
+    import tensorflow as tf
+
+    decision = np.repeat(np.arange(len(space.decisions)), space.cardinalities)
+    copies = np.zeros((len(space.decisions), len(decision)), dtype=np.float32)
+    copies[decision, np.arange(len(decision))] = 1
+    values = np.concatenate([np.arange(n, dtype=np.float32) for n in space.cardinalities])
+
+    def encode(choices: Any) -> Any:
+        return tf.cast(
+            tf.equal(tf.matmul(tf.cast(choices, tf.float32), copies), values), tf.float32
+        )
+
+    return encode
 
 
 def space_fingerprint(space: Space) -> str:

@@ -1,10 +1,11 @@
-"""The cost model: a Keras perceptron with one head per cost, its normalisation inside."""
+"""The cost model: a Keras model of a joint space with its card, to predict, save and load."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -16,37 +17,46 @@ from nahas.children.quiet import import_keras
 from nahas.costmodel.card import (
     Card,
     card_path,
-    check_origin,
-    origin_here,
     read_card,
     weights_hash,
     write_card,
 )
-from nahas.costmodel.features import features
+from nahas.costmodel.checkpoint import remove_partial
+from nahas.costmodel.features import canonical, encoder
+from nahas.costmodel.origin import check_origin, origin_here
+from nahas.costmodel.perceptron import HEADS, UNCERTAINTY, VALIDITY
 from nahas.costmodel.samples import Simulate, simulator
 from nahas.energy import Tables
 from nahas.errors import CostModelError
 from nahas.files import written_whole
 from nahas.spaces.joint import JointSpace
-from nahas.spaces.space import ChoiceArray
-from nahas.vocabulary import Objective
+from nahas.spaces.space import ChoiceArray, Space
 
-HEADS = ("log_latency_ms", "log_energy_mj", "log_area_mm2")
-"""Outputs of the Keras model, natural logarithms."""
+Outputs = Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float64]]]
+"""Choices [B, D] to the outputs [B] of a model by their names."""
 
-HIDDEN = (256, 256, 256)
-"""Units of the hidden layers (paper notes, section 5: recollection of low certainty)."""
-
-BATCH = 4096
+BATCH = 8192
+"""Designs of one call of the compiled model: `benchmarks/costmodel.py --speed` measures it."""
 
 
 @dataclass(frozen=True)
 class PredictedCosts:
-    """What a cost model says of B designs, each field [B]."""
+    """What a cost model says of B designs.
+
+    Attributes:
+        latency_ms, energy_mj: [B] as if the design could run.
+        area_mm2: [B] the accelerator.
+        validity: [B] probability that the design can run; 1 where the model has learned that all
+            can.
+        uncertainty: [B, 3] of an ensemble, the standard deviation of the logarithms of the three
+            costs over its members; None where there is one member.
+    """
 
     latency_ms: NDArray[np.float64]
     energy_mj: NDArray[np.float64]
     area_mm2: NDArray[np.float64]
+    validity: NDArray[np.float64]
+    uncertainty: NDArray[np.float64] | None
 
 
 @dataclass(frozen=True)
@@ -58,16 +68,30 @@ class CostModel:
     card: Card
 
     def predict(self, choices: ChoiceArray) -> PredictedCosts:
-        """Costs of choices [B, D], as if every one of them could run.
+        """Costs of choices [B, D].
 
         Raises:
             SpaceError: when the choices are not of the model's space.
         """
-        logs = predict_logs(self.keras_model, features(self.joint, choices))
-        return PredictedCosts(*np.exp(logs).T)
+        outputs = self._outputs(canonical(self.joint, choices))
+        spread = [outputs[UNCERTAINTY + head] for head in HEADS if UNCERTAINTY + head in outputs]
+        latency_ms, energy_mj, area_mm2 = (np.exp(outputs[head]) for head in HEADS)
+        return PredictedCosts(
+            latency_ms=latency_ms,
+            energy_mj=energy_mj,
+            area_mm2=area_mm2,
+            validity=outputs.get(VALIDITY, np.ones(len(choices))),
+            uncertainty=np.stack(spread, axis=1) if spread else None,
+        )
+
+    @cached_property
+    def _outputs(self) -> Outputs:
+        return compiled(self.keras_model, self.joint.space)
 
     def save(self, path: str | Path) -> None:
         """Write the Keras file, then the card beside it; each whole or not at all.
+
+        Then the folder with the checkpoint of the run that made the model goes.
 
         Raises:
             CostModelError: when the name does not end in .keras or cannot be written.
@@ -82,6 +106,7 @@ class CostModel:
                 finally:
                     saved.unlink(missing_ok=True)
             write_card(self.card, card_path(path))
+            remove_partial(path)
         except OSError as problem:
             raise CostModelError(
                 f"{path}: cannot be written ({problem.strerror or problem})"
@@ -110,51 +135,30 @@ def model_path(path: str | Path) -> Path:
     return Path(path)
 
 
-def perceptron(
-    inputs: int,
-    mean: NDArray[np.float64],
-    deviation: NDArray[np.float64],
-    *,
-    hidden: Sequence[int] = HIDDEN,
-    seed: int = 0,
-) -> Any:
-    """An untrained model of `inputs` features with an output [B, 1] for each of `HEADS`.
+def compiled(keras_model: Any, space: Space) -> Outputs:
+    """A model as a function of choices [B, D] that gives every output [B] by its name.
 
-    The last layer of each head turns a standardised number into a logarithm with `mean` [3]
-    and `deviation` [3], so a saved model needs nothing beside it. Every layer draws its
-    weights with its own seed made from `seed`; no global generator is touched.
+    It is compiled once, for any B; one-hot features are made inside.
     """
-    keras = import_keras()
-    seeds = iter(np.random.SeedSequence(seed).generate_state(len(hidden) + len(HEADS)))
+    import tensorflow as tf
 
-    def dense(units: int, name: str, activation: str | None = None) -> Any:
-        start = keras.initializers.HeUniform if activation else keras.initializers.GlorotUniform
-        return keras.layers.Dense(
-            units,
-            activation=activation,
-            kernel_initializer=start(seed=int(next(seeds))),
-            name=name,
-        )
+    encode, names = encoder(space), sorted(keras_model.output)
 
-    x = choices = keras.Input((inputs,), name="decisions")
-    for number, units in enumerate(hidden):
-        x = dense(units, f"hidden_{number}", "relu")(x)
-    outputs = {}
-    for head, m, d in zip(HEADS, mean, deviation, strict=True):
-        y = dense(1, f"standardised_{head}")(x)
-        outputs[head] = keras.layers.Rescaling(float(d), offset=float(m), name=head)(y)
-    return keras.Model(choices, outputs, name="costmodel")
+    def answer(choices: Any) -> Any:
+        outputs = keras_model(encode(choices), training=False)
+        return tf.concat([outputs[name] for name in names], axis=1)
 
+    rows = tf.TensorSpec([None, len(space.decisions)], tf.uint8)
+    graph = tf.function(answer, input_signature=[rows], autograph=False)
 
-def predict_logs(keras_model: Any, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The heads' outputs [B, 3] for features [B, width]."""
-    logs = np.empty((len(inputs), len(HEADS)))
-    for start in range(0, len(inputs), BATCH):
-        # The call itself: `predict` would trace a new graph for every model.
-        outputs = keras_model(inputs[start : start + BATCH], training=False)
-        for column, head in enumerate(HEADS):
-            logs[start : start + BATCH, column] = np.asarray(outputs[head])[:, 0]
-    return logs
+    def predict(choices: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
+        columns = np.empty((len(names), len(choices)))
+        for start in range(0, len(choices), BATCH):
+            part = slice(start, start + BATCH)
+            columns[:, part] = graph(choices[part]).numpy().T
+        return dict(zip(names, columns, strict=True))
+
+    return predict
 
 
 def load(
@@ -177,8 +181,9 @@ def load(
     """
     path = model_path(path)
     card = read_card(card_path(path))
-    simulate = simulate or simulator(joint, Objective[card.objective.upper()], tables)
-    check_origin(card, origin_here(joint, tables, simulate), path)
+    simulate = simulate or simulator(joint, card.objective, tables)
+    here = origin_here(joint, tables, simulate)
+    check_origin(card.origin, here, path, "train it again with 'nahas train-costmodel'")
     keras_model = _read_keras(path)
     if weights_hash(keras_model.get_weights()) != card.weights_sha256:
         raise CostModelError(

@@ -27,8 +27,8 @@ def load_for(
         CostModelError: as `model.load`, and when the model learned mappings of another objective.
     """
     model = load(path, joint, tables)
-    learned, asked = model.card.objective, objective.name.lower()
-    if learned != asked:
+    if model.card.objective is not objective:
+        learned, asked = model.card.objective.name.lower(), objective.name.lower()
         raise CostModelError(
             f"{path}: learned the costs of mappings for objective '{learned}', but the search asks "
             f"for '{asked}': pass --objective {learned}, or train another with "
@@ -47,8 +47,7 @@ def predicted_costs(model: CostModel, choices: ChoiceArray) -> DesignCosts:
         SpaceError: when the choices are not of the model's space.
     """
     predicted = model.predict(choices)
-    validity = getattr(predicted, "validity", None)
-    runs = np.ones(len(choices), np.bool_) if validity is None else validity >= RUNS
+    runs = predicted.validity >= RUNS
     networks, _ = model.joint.split(choices)
     return DesignCosts(
         latency_ms=np.where(runs, predicted.latency_ms, np.inf),

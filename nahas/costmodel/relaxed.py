@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from nahas.children.quiet import import_keras
 from nahas.costmodel.features import FeatureArray, features
 from nahas.costmodel.model import CostModel
+from nahas.costmodel.perceptron import HEADS, VALIDITY
 from nahas.errors import CostModelError
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.networks import NetworkSpace
@@ -26,13 +27,6 @@ from nahas.spaces.space import ChoiceArray
 keras = import_keras()
 
 import tensorflow as tf  # noqa: E402  # TensorFlow must first be loaded quietly
-
-COSTS = {
-    "log_latency_ms": "latency_ms",
-    "log_energy_mj": "energy_mj",
-    "log_area_mm2": "area_mm2",
-}
-"""Heads of the Keras model, and the costs that they are logarithms of."""
 
 
 class RelaxedCost:
@@ -70,9 +64,9 @@ class RelaxedCost:
         if not self._always_apply:
             rows = self._with_idle_as_in_a_design(rows)
         outputs = self._keras_model(rows, training=False)
-        costs = {cost: tf.exp(outputs[head][:, 0]) for head, cost in COSTS.items()}
+        costs = {head.removeprefix("log_"): tf.exp(outputs[head][:, 0]) for head in HEADS}
         latency = costs["latency_ms"]
-        validity = outputs["validity"][:, 0] if "validity" in outputs else tf.ones_like(latency)
+        validity = outputs[VALIDITY][:, 0] if VALIDITY in outputs else tf.ones_like(latency)
         return costs | {"validity": validity}
 
     def probabilities(self, logits: Any, temperature: float = 1.0) -> list[Any]:

@@ -2,194 +2,274 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nahas.children.quiet import import_keras
-from nahas.costmodel.card import Card, Errors, origin_here, weights_hash
-from nahas.costmodel.features import FeatureArray, features
-from nahas.costmodel.model import HEADS, HIDDEN, CostModel, perceptron, predict_logs
-from nahas.costmodel.samples import Simulate, Split, distinct, label, simulator, split
+from nahas.costmodel import parquet
+from nahas.costmodel.card import Card, weights_hash
+from nahas.costmodel.checkpoint import Folder, State, partial_folder, remove_partial
+from nahas.costmodel.columns import columns
+from nahas.costmodel.held_out import HeldOut, bounds
+from nahas.costmodel.learn import Lesson, learn
+from nahas.costmodel.logs import Progress, TensorBoard, log_path, note, write_log
+from nahas.costmodel.model import CostModel, check_output, compiled
+from nahas.costmodel.origin import Origin, origin_here
+from nahas.costmodel.perceptron import ensemble, normalisation
+from nahas.costmodel.recipe import Recipe
+from nahas.costmodel.samples import Samples, Simulate, draw, label, simulator
+from nahas.costmodel.split import Split, split
 from nahas.energy import Tables
+from nahas.errors import CostModelError, UsageError
+from nahas.files import plain
 from nahas.manifest import versions
 from nahas.spaces.joint import JointSpace
-from nahas.vocabulary import Objective
+from nahas.vocabulary import Reason
 
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and how much there is."""
-
-HUBER = 0.1
-"""Deviations up to which an error counts by its square: beyond it outliers would rule."""
+WORST = 20
+"""Held-out designs that the card lists with what may be the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How a cost model is made; with the same seed and versions it comes out the same.
+class Run:
+    """Where a training run keeps what it needs to go on, and what it learns on.
 
     Attributes:
-        samples: designs to draw.
-        seed: of the draw, the split, the weights and the order of learning.
-        epochs: passes over the training rows; the learning rate falls to 0 along a cosine.
-        batch: rows of one step.
-        learning_rate: of Adam, at the start.
-        hidden: units of the hidden layers.
-        objective: what the simulator's mapper minimises.
+        output: the model's file; the log and, while it learns, a folder with its checkpoint are
+            beside it. None keeps nothing.
+        resume: go on from the checkpoint; where there is none, begin.
+        replace: begin anew, whatever there is.
+        tensorboard: folder for TensorBoard; None writes nothing for it.
+        device: 'cpu', 'gpu', or 'auto', a GPU where there is one.
     """
 
-    samples: int = 20_000
-    seed: int = 0
-    epochs: int = 60
-    batch: int = 128
-    learning_rate: float = 4e-3
-    hidden: tuple[int, ...] = HIDDEN
-    objective: Objective = Objective.LATENCY
+    output: Path | None = None
+    resume: bool = False
+    replace: bool = False
+    tensorboard: Path | None = None
+    device: str = "auto"
+
+    def check(self) -> None:
+        """Find out before a long run whether its model can be written, and make room for it.
+
+        Raises:
+            CostModelError: when it cannot, or when there is a model or a run that was broken off
+                and nothing is said of going on or beginning anew.
+        """
+        if self.output is None:
+            return
+        check_output(self.output, replace=self.replace or self.resume)
+        folder = partial_folder(self.output)
+        if self.replace and not self.resume:
+            remove_partial(self.output)
+        elif folder.exists() and not self.resume:
+            raise CostModelError(
+                f"{folder}: holds a run that was broken off; go on with --resume, or begin again "
+                "with --force"
+            )
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Samples, how they are divided, and whose costs they hold."""
+
+    samples: Samples
+    parts: Split
+    origin: Origin
+
+
+def labelled(
+    joint: JointSpace,
+    recipe: Recipe,
+    *,
+    tables: Tables | None = None,
+    simulate: Simulate | None = None,
+    file: Path | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Labelled:
+    """Draw and label the samples of a recipe, or read them, and divide them.
+
+    Args:
+        joint: networks and accelerators.
+        recipe: how many, and the seed.
+        tables: energy and area tables; None is the packaged ones.
+        simulate: what labels choices; None is the simulator with these tables.
+        file: Parquet file of samples; it is read where it is there, else written. Drawn or read,
+            samples of the same seed and number are the same.
+        resume: go on with what a killed run has left of the file.
+        progress: told of each chunk simulated.
+
+    Raises:
+        CostModelError: when the space has too few designs, too few can run, or the file cannot
+            be used.
+    """
+    simulate = simulate or simulator(joint, recipe.objective, tables)
+    origin = origin_here(joint, tables, simulate)
+
+    def simulated(done: int) -> None:
+        if progress:
+            progress("simulating", done, recipe.samples, "")
+
+    if file is None:
+        choices = draw(joint, recipe.samples, np.random.default_rng(recipe.seed))
+        samples = label(choices, simulate, simulated)
+    else:
+        if not file.exists():
+            about = parquet.About(origin=origin, samples=recipe.samples, seed=recipe.seed)
+            parquet.write(file, joint, about, simulate, resume=resume, progress=simulated)
+        samples = parquet.read(file, joint, origin)
+    divide = np.random.default_rng([recipe.seed, 1])
+    return Labelled(samples, split(joint, samples, divide), origin)
 
 
 def train(
     joint: JointSpace,
     recipe: Recipe,
     *,
+    data: Labelled | None = None,
     tables: Tables | None = None,
     simulate: Simulate | None = None,
     progress: Progress | None = None,
+    run: Run | None = None,
 ) -> CostModel:
     """Make a cost model of a joint space.
 
     Args:
         joint: networks and accelerators.
         recipe: how to make it.
+        data: samples that are labelled already; None draws and labels those of the recipe.
         tables: energy and area tables; None is the packaged ones.
-        simulate: what labels a batch of choices; None is the simulator with these tables.
-        progress: told of each batch simulated and each epoch learned.
+        simulate: what labels choices; None is the simulator with these tables.
+        progress: told of each chunk simulated and each epoch learned.
+        run: where things are kept and on which device; None keeps nothing.
 
     Raises:
-        CostModelError: when the space has too few designs or too few of them can run.
+        CostModelError: when there is too little to learn from, or learning diverges.
+        UsageError: for a device or a TensorBoard that is not there.
     """
-    tell: Progress = progress or (lambda *_: None)
-    draw, divide, order = np.random.SeedSequence(recipe.seed).spawn(3)
-    simulate = simulate or simulator(joint, recipe.objective, tables)
-    samples = label(
-        distinct(joint.space, recipe.samples, np.random.default_rng(draw)),
-        simulate,
-        lambda done: tell("simulating", done, recipe.samples),
-    )
-    inputs = features(joint, samples.choices)
-    parts = split(joint, samples.choices, np.random.default_rng(divide))
-    learned = samples.logs[parts.train]
-    keras_model = perceptron(
-        inputs.shape[1],
-        learned.mean(axis=0),
-        np.maximum(learned.std(axis=0), 1e-6),
-        hidden=recipe.hidden,
-        seed=recipe.seed,
-    )
-    batches = Batches(inputs[parts.train], learned, recipe.batch, np.random.default_rng(order))
-    _learn(keras_model, batches, learned.std(axis=0), recipe, tell)
-    return CostModel(
-        joint,
-        keras_model,
-        Card(
-            weights_sha256=weights_hash(keras_model.get_weights()),
-            origin=origin_here(joint, tables, simulate),
-            objective=recipe.objective.name.lower(),
-            seed=recipe.seed,
-            samples=samples.drawn,
-            feasible=len(samples.choices),
-            split_sizes={name: len(rows) for name, rows in vars(parts).items()},
-            hidden=list(recipe.hidden),
-            epochs=recipe.epochs,
-            errors=_held_out_errors(keras_model, inputs, samples.logs, parts),
-            versions=versions(),
-        ),
-    )
+    run = run or Run()
+    run.check()
+    board = TensorBoard(run.tensorboard) if run.tensorboard else None
+    with on_device(run.device):
+        data = data or labelled(joint, recipe, tables=tables, simulate=simulate, progress=progress)
+        recipe = replace(recipe, samples=len(data.samples))
+        lesson = _lesson(joint, recipe, data)
+        folder = _folder(run, recipe, data)
+        state = folder.read() if folder and run.resume else State()
+
+        def each_epoch(state: State) -> None:
+            if run.output is not None:
+                write_log(state.history, log_path(run.output))
+            if board:
+                board(state)
+            if progress:
+                _tell(progress, recipe, state)
+
+        keras_model = ensemble(learn(lesson, recipe, state, folder, each_epoch))
+        explain = None if simulate else bounds(joint, recipe.objective, tables)
+        outputs = compiled(keras_model, joint.space)(data.samples.choices)
+        held_out = _held_out(joint, data, outputs)
+        return CostModel(
+            joint,
+            keras_model,
+            Card(
+                weights_sha256=weights_hash(keras_model.get_weights()),
+                origin=data.origin,
+                space=joint.network_space.name,
+                recipe=plain(recipe),
+                samples=len(data.samples),
+                feasible=int(held_out.can_run.sum()),
+                split_sizes={name: len(rows) for name, rows in vars(data.parts).items()},
+                validity=_validity_in_words(lesson, held_out.can_run),
+                errors=held_out.errors,
+                calibration=held_out.calibration,
+                worst=held_out.worst(WORST, explain),
+                best_epochs=state.best_rows,
+                versions=versions(),
+            ),
+        )
 
 
-@dataclass
-class Batches:
-    """Rows in batches of one size, in a new order every epoch; the last, smaller one is left out.
+@contextmanager
+def on_device(name: str) -> Iterator[None]:
+    """Run TensorFlow on the device 'cpu', 'gpu' or 'auto', a GPU where there is one.
 
-    Attributes:
-        inputs: [N, width] features.
-        logs: [N, 3] targets, in the order of `HEADS`.
-        size: rows of a batch; where there are fewer rows, one batch holds them all.
-        rng: draws the orders.
+    Raises:
+        UsageError: when it is 'gpu' and TensorFlow sees none, or it is none of the three.
     """
+    if name not in ("cpu", "gpu", "auto"):
+        raise UsageError(f"device is '{name}': known are auto, cpu, gpu")
+    from nahas.children.quiet import import_keras
 
-    inputs: FeatureArray
-    logs: NDArray[np.float64]
-    size: int
-    rng: np.random.Generator
+    import_keras()
+    import tensorflow as tf
 
-    def __len__(self) -> int:
-        """Batches of an epoch."""
-        return max(1, len(self.inputs) // self.size)
-
-    def epoch(self) -> Iterator[tuple[FeatureArray, dict[str, NDArray[np.float32]]]]:
-        """The batches of one epoch, each of features and a target [B, 1] per head."""
-        order = self.rng.permutation(len(self.inputs))
-        for step in range(len(self)):
-            rows = order[step * self.size : (step + 1) * self.size]
-            logs = self.logs[rows].astype(np.float32)
-            yield self.inputs[rows], {h: logs[:, i : i + 1] for i, h in enumerate(HEADS)}
+    gpus = tf.config.list_logical_devices("GPU") if name != "cpu" else []
+    if name == "gpu" and not gpus:
+        raise UsageError(
+            "device is gpu, but TensorFlow sees no GPU here: use cpu or auto, "
+            "or install 'nahas[cuda]' on a machine with an NVIDIA GPU"
+        )
+    with tf.device("/GPU:0" if gpus else "/CPU:0"):
+        yield
 
 
-def errors_of(predicted: NDArray[np.float64], true: NDArray[np.float64]) -> dict[str, float | None]:
-    """How far predicted logarithms [B] are from the true ones [B].
-
-    Returns:
-        mape: mean absolute relative error of the costs themselves, in percent.
-        within_10: share of designs whose cost is off by at most 10 %, in percent.
-        spearman: rank correlation; kendall: tau-b. None where a side is constant.
-    """
-    from scipy.stats import kendalltau, spearmanr
-
-    off = np.abs(np.expm1(predicted - true))
-    ranked = len(true) > 1 and np.ptp(true) > 0 and np.ptp(predicted) > 0
-    return {
-        "mape": 100 * float(off.mean()),
-        "within_10": 100 * float((off <= 0.1).mean()),
-        "spearman": float(spearmanr(predicted, true).statistic) if ranked else None,
-        "kendall": float(kendalltau(predicted, true).statistic) if ranked else None,
-    }
+def _folder(run: Run, recipe: Recipe, data: Labelled) -> Folder | None:
+    """The folder of checkpoints, which knows what must be the same to go on."""
+    if run.output is None:
+        return None
+    digest = hashlib.sha256()
+    for column in (data.samples.choices, data.samples.logs, data.samples.reason):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    for rows in vars(data.parts).values():
+        digest.update(rows.tobytes())
+    identity = {**asdict(recipe), **asdict(data.origin), "samples_sha256": digest.hexdigest()}
+    return Folder(partial_folder(run.output), identity)
 
 
-def _learn(
-    keras_model: Any,
-    batches: Batches,
-    deviation: NDArray[np.float64],
-    recipe: Recipe,
-    tell: Progress,
-) -> None:
-    """Adam on the Huber loss of every head, in units of the head's deviation."""
-    keras = import_keras()
-    rate = keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate, recipe.epochs * len(batches)
+def _lesson(joint: JointSpace, recipe: Recipe, data: Labelled) -> Lesson:
+    samples, parts = data.samples, data.parts
+    can_run = samples.reason == Reason.OK
+    normal = normalisation(samples.logs[parts.train], can_run[parts.train])
+    train, validation = (
+        columns(samples.choices[rows], samples.logs[rows], can_run[rows], normal)
+        for rows in (parts.train, parts.validation)
     )
-    scale = np.maximum(deviation, 1e-6)
-    keras_model.compile(
-        optimizer=keras.optimizers.Adam(rate),
-        loss={h: keras.losses.Huber(HUBER * s) for h, s in zip(HEADS, scale, strict=True)},
-        # The Huber loss of y in units of s is that of y with delta * s, divided by s^2.
-        loss_weights={h: float(s**-2) for h, s in zip(HEADS, scale, strict=True)},
-        jit_compile=False,
+    both = bool(can_run[parts.train].any() and not can_run[parts.train].all())
+    if recipe.validity == "required" and not both:
+        raise CostModelError(
+            f"validity is required, but all {len(parts.train):,} designs to learn from can run: "
+            "take a hardware space in which some cannot, or leave validity to 'auto'"
+        )
+    return Lesson(joint.space, train, validation, normal, both and recipe.validity != "off")
+
+
+def _held_out(
+    joint: JointSpace, data: Labelled, outputs: dict[str, NDArray[np.float64]]
+) -> HeldOut:
+    return HeldOut(
+        joint=joint,
+        choices=data.samples.choices,
+        logs=data.samples.logs,
+        can_run=data.samples.reason == Reason.OK,
+        predicted=outputs,
+        train=data.parts.train,
+        parts={name: getattr(data.parts, name) for name in ("random", "hardware", "networks")},
     )
-    for epoch in range(recipe.epochs):
-        for inputs, logs in batches.epoch():
-            keras_model.train_on_batch(inputs, logs)
-        tell("learning", epoch + 1, recipe.epochs)
 
 
-def _held_out_errors(
-    keras_model: Any, inputs: FeatureArray, logs: NDArray[np.float64], parts: Split
-) -> Errors:
-    errors: Errors = {}
-    for name, rows in (("random", parts.random), ("hardware", parts.hardware)):
-        predicted = predict_logs(keras_model, inputs[rows])
-        errors[name] = {
-            head: errors_of(predicted[:, i], logs[rows, i]) for i, head in enumerate(HEADS)
-        }
-    return errors
+def _validity_in_words(lesson: Lesson, can_run: NDArray[np.bool_]) -> str:
+    if lesson.validity:
+        return "learned"
+    return "all samples can run" if can_run.all() else "not learned"
+
+
+def _tell(progress: Progress, recipe: Recipe, state: State) -> None:
+    of = f" member {state.member + 1} of {recipe.members}" if recipe.members > 1 else ""
+    progress(f"learning{of}", state.epoch, recipe.epochs, note(state.history[-1]))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nahas.hardware import Hardware
 from nahas.network import Network
-from nahas.spaces.accelerator import accelerator_space, hardware
+from nahas.spaces.accelerator import accelerator_space, hardware, hardware_space_name
 from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray, Space, join
 from nahas.spaces.tables import LayerTables
@@ -35,6 +35,11 @@ class JointSpace:
         """Network decisions, then accelerator decisions."""
         name = f"{self.network_space.name}+{self.accelerator.name}"
         return join(name, (self.network_space.space, self.accelerator))
+
+    @property
+    def hardware_space(self) -> str:
+        """What users call the hardware space: 'paper', 'wide', or the name of its decisions."""
+        return hardware_space_name(self.accelerator)
 
     def split(self, choices: ChoiceArray) -> tuple[ChoiceArray, ChoiceArray]:
         """Cut [B, D] into network choices and accelerator choices."""
@@ -74,7 +79,8 @@ class JointSpace:
     def _hardware(self) -> Callable[[tuple[int, ...]], Hardware]:
         @lru_cache(maxsize=KEPT_ACCELERATORS)
         def point(choice: tuple[int, ...]) -> Hardware:
-            return hardware(self.accelerator.values(np.array(choice, dtype=np.int64)))
+            values = self.accelerator.values(np.array(choice, dtype=np.int64))
+            return hardware(values, self.accelerator)
 
         return point
 

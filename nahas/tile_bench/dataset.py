@@ -1,15 +1,11 @@
 """Solved pairs as a Parquet file: a row per pair, what it is and its optimum.
 
-Parts of a batch each are written in a folder beside the file, whole or not at all. When the
-last is there they become the file, under its name at once, and the folder goes. A run that is
-killed leaves the folder; one that resumes it writes the same file as an unbroken one, byte by
-byte, whatever the number of threads.
+The file grows as `nahas.parts_file` says; a resumed run writes the bytes of an unbroken one
+whatever the number of threads.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import fields
 from enum import IntEnum
@@ -21,11 +17,10 @@ from numpy.typing import NDArray
 
 import nahas
 from nahas.energy import packaged_tables
-from nahas.errors import UsageError
-from nahas.files import json_text, write_text, written_whole
 from nahas.hardware import Hardware
 from nahas.kernels._jit import kernel_fingerprint
 from nahas.kernels.records import CostRow, HardwareRow, LayerRow, MappingRow, ResidencyRow
+from nahas.parts_file import PartsFile, pyarrow
 from nahas.tile_bench.solve import Solved
 from nahas.tile_bench.source import HARDWARE_FIELDS, Pairs, Source
 from nahas.vocabulary import Bound, Dim, DramOrder, Objective, Reason
@@ -33,7 +28,6 @@ from nahas.vocabulary import Bound, Dim, DramOrder, Objective, Reason
 SCHEMA_VERSION = 1
 """Of the file: raised when a column changes its meaning or goes."""
 
-ABOUT_FILE = "about.json"
 WHOLE_HARDWARE = {f.name for f in fields(Hardware) if f.type == "int"}
 NAMES: dict[str, type[IntEnum]] = {
     "bound": Bound,
@@ -56,13 +50,7 @@ class Column(NamedTuple):
 
 
 class Dataset:
-    """A growing file of solved pairs.
-
-    Attributes:
-        path: the file, which is there when all is done.
-        folder: the parts until then.
-        done: pairs in the parts, from the first without a gap.
-    """
+    """A growing file of solved pairs."""
 
     def __init__(
         self, path: Path, source: Source, pairs: int, objective: Objective, *, resume: bool = False
@@ -73,50 +61,32 @@ class Dataset:
             UsageError: when pyarrow is absent, when the file or its parts exist and are not to
                 be resumed, and when the parts are of other pairs or of another simulator.
         """
-        self._arrow, self._parquet = _pyarrow()
-        self.path = path
-        self.folder = parts_of(path)
+        self._arrow = pyarrow()[0]
         self._source = source
-        self._about = about(source, pairs, objective)
-        self._pairs = pairs
-        refuse_to_replace(path, resume=resume)
-        if resume:
-            self._check_parts()
-        else:
-            write_text(self.folder / ABOUT_FILE, json_text(self._about))
-        self.done = 0
-        for start, part in self._parts():
-            if start != self.done:
-                break
-            self.done += int(self._parquet.ParquetFile(part).metadata.num_rows)
+        self._file = PartsFile(path, about(source, pairs, objective), resume=resume)
 
-    def _check_parts(self) -> None:
-        file = self.folder / ABOUT_FILE
-        try:
-            before = dict(json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{file} cannot be read ({error}): remove {self.folder}") from error
-        for key, value in self._about.items():
-            if before.get(key) != value:
-                raise UsageError(
-                    f"{self.folder} holds parts whose {key.replace('_', ' ')} is "
-                    f"{before.get(key)}, but now it is {value}: finish them as they were begun, or "
-                    "remove them"
-                )
+    @property
+    def path(self) -> Path:
+        """The file, which is there when all is done."""
+        return self._file.path
 
-    def _parts(self) -> list[tuple[int, Path]]:
-        found = self.folder.glob("part-*.parquet")
-        return sorted((int(path.stem.partition("-")[2]), path) for path in found)
+    @property
+    def folder(self) -> Path:
+        """The parts until then."""
+        return self._file.folder
+
+    @property
+    def done(self) -> int:
+        """Pairs in the parts, from the first without a gap."""
+        return self._file.done
 
     def write(self, start: int, batch: Pairs, solved: Solved) -> None:
         """Add the pairs at places `start` and following of the source's order."""
         columns = list(_columns(self._source, batch, solved))
         bad = solved[0][:, CostRow._fields.index("reason")] != Reason.OK
         arrays = [self._array(column, bad) for column in columns]
-        table = self._arrow.Table.from_arrays(arrays, names=[column.name for column in columns])
-        with written_whole(self.folder / f"part-{start:012d}.parquet") as temporary:
-            self._parquet.write_table(table, temporary, compression="zstd")
-        self.done = start + len(batch.pairs)
+        names = [column.name for column in columns]
+        self._file.write(start, self._arrow.Table.from_arrays(arrays, names=names))
 
     def _array(self, column: Column, bad: NDArray[np.bool_]) -> Any:
         mask = bad if column.of_optimum else None
@@ -128,35 +98,7 @@ class Dataset:
 
     def finish(self) -> None:
         """Make the parts the file, a row group each, and remove their folder."""
-        keys = {f"nahas_{key}": str(value) for key, value in self._about.items()}
-        parts = [part for _, part in self._parts()]
-        schema = self._parquet.ParquetFile(parts[0]).schema_arrow.with_metadata(keys)
-        with (
-            written_whole(self.path) as temporary,
-            self._parquet.ParquetWriter(temporary, schema, compression="zstd") as writer,
-        ):
-            for part in parts:
-                table = self._parquet.ParquetFile(part).read()
-                writer.write_table(table.replace_schema_metadata(keys))
-        shutil.rmtree(self.folder)
-
-
-def parts_of(path: Path) -> Path:
-    """The folder of a file's parts."""
-    return path.with_name(path.name + ".partial")
-
-
-def refuse_to_replace(path: Path, *, resume: bool) -> None:
-    """Raise a UsageError where beginning or resuming a file would lose or find nothing."""
-    folder = parts_of(path)
-    if path.exists():
-        raise UsageError(f"{path} exists already: name another file, or remove it")
-    if resume and not folder.is_dir():
-        raise UsageError(f"there is no {folder} to resume: leave --resume out to begin {path}")
-    if folder.exists() and not resume:
-        raise UsageError(
-            f"{folder} holds a part of {path}: go on with --resume, name another file, or remove it"
-        )
+        self._file.finish()
 
 
 def about(source: Source, pairs: int, objective: Objective) -> dict[str, str | int]:
@@ -175,17 +117,6 @@ def about(source: Source, pairs: int, objective: Objective) -> dict[str, str | i
         "simulator_fingerprint": kernel_fingerprint(),
         "constants_fingerprint": packaged_tables().fingerprint,
     }
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise UsageError(
-            "a Parquet file needs pyarrow, which is not installed: run pip install 'nahas[data]'"
-        ) from error
-    return pyarrow, parquet
 
 
 def _columns(source: Source, batch: Pairs, solved: Solved) -> Iterator[Column]:

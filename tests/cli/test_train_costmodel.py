@@ -1,6 +1,7 @@
 """`nahas train-costmodel`: what it prints, writes and refuses."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from click.testing import CliRunner
 from nahas.cli.train_costmodel import train_costmodel
 from nahas.cost import DesignCosts
 from nahas.costmodel import train as training
-from nahas.costmodel.model import HEADS, load
+from nahas.costmodel.model import load
+from nahas.costmodel.perceptron import HEADS
 from nahas.errors import NahasError
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
@@ -17,7 +19,7 @@ from nahas.spaces.named import named
 # Keras 3.15 reads TensorFlow's variables in a way that NumPy 2 is going to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-QUICK = ("--space", "macro", "--samples", "200", "--epochs", "2")
+QUICK = ("--space", "macro", "--samples", "500", "--epochs", "2")
 
 
 def costs_by_formula(joint, objective, tables):
@@ -39,6 +41,7 @@ def costs_by_formula(joint, objective, tables):
 @pytest.fixture
 def run(monkeypatch, tmp_path):
     monkeypatch.setattr(training, "simulator", costs_by_formula)
+    monkeypatch.setattr(training, "bounds", lambda *_: lambda _: {"io": 0.25, "compute": 0.75})
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments):
@@ -48,16 +51,21 @@ def run(monkeypatch, tmp_path):
 
 
 def test_a_model_with_its_card_is_written_and_its_errors_are_printed(run, tmp_path):
-    done = run(*QUICK)
+    done = run(*QUICK, "--worst", "2")
     assert done.exit_code == 0, done.output
-    assert "200 of 200 designs can run" in done.stdout
-    rows = [line.split()[:2] for line in done.stdout.splitlines() if "hardware" in line]
-    assert rows == [["hardware", head] for head in ("latency", "energy", "area")]
+    assert "500 of 500 designs can run" in done.stdout
+    rows = [line.split()[:2] for line in done.stdout.splitlines() if "networks  " in line]
+    assert rows == [["networks", head] for head in ("latency", "energy", "area")]
+    assert "validity: all samples can run" in done.stdout
+    assert done.stdout.count("; cycles: io 25%, compute 75%\n") == 2
+    assert done.stdout.count("\n    hardware: pes_x ") == 2
     joint = JointSpace(named("macro"))
     simulate = costs_by_formula(joint, None, None)
     model = load(tmp_path / "costmodel.keras", joint, simulate=simulate)
-    assert model.card.samples == 200
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["costmodel.json", "costmodel.keras"]
+    assert model.card.samples == 500
+    written = ["costmodel.csv", "costmodel.json", "costmodel.keras"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == written
+    assert len((tmp_path / "costmodel.csv").read_text().splitlines()) == 1 + 2
 
 
 def test_json_is_the_card_alone_and_the_seed_decides_it(run):
@@ -75,9 +83,29 @@ def test_json_is_the_card_alone_and_the_seed_decides_it(run):
     assert first["schema_version"] == 1
     assert first["model"] == "m.keras"
     assert first["origin"]["space"] == "macro+accelerator"
-    assert set(first["errors"]) == {"random", "hardware"}
+    assert set(first["errors"]) == {"random", "hardware", "networks"}
     assert set(first["errors"]["random"]) == set(HEADS)
-    assert set(first["errors"]["random"][HEADS[0]]) == {"mape", "within_10", "spearman", "kendall"}
+    measures = {"mape", "median", "within_10", "spearman", "kendall"}
+    assert set(first["errors"]["random"][HEADS[0]]) == measures
+    text = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
+    undocumented = [key for key in first if f"`{key}`" not in text]
+    assert undocumented == []
+
+
+def test_samples_are_written_once_and_read_again(run, tmp_path):
+    pytest.importorskip("pyarrow")
+    done = run(*QUICK, "--data", "s.parquet", "--label-only")
+    assert done.exit_code == 0, done.output
+    assert "500 of 500 designs can run" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["s.parquet"]
+    quick = ("--space", "macro", "--epochs", "2", "--json")
+    read = run(*quick, "--data", "s.parquet")
+    assert read.exit_code == 0, read.output
+    drawn = run(*quick, "--samples", "500", "--output", "drawn.keras")
+    weights = {json.loads(done.stdout)["weights_sha256"] for done in (read, drawn)}
+    assert len(weights) == 1
+    done = run(*quick, "--samples", "600", "--data", "s.parquet", "--force")
+    assert "s.parquet: holds 500 samples, but --samples is 600" in str(done.exception)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +115,10 @@ def test_json_is_the_card_alone_and_the_seed_decides_it(run):
         (("--output", "model.h5"), r"model.h5: a cost model's file must end in \.keras"),
         (("--output", "none/m.keras"), "its folder is not there"),
         (("--tables", "."), "holds neither sram.csv nor"),
+        (("--hardware-space", "pape"), "unknown hardware space 'pape'"),
+        (("--validity", "required"), r"validity is required, but all \d+ designs to learn from"),
+        (("--device", "gpu"), "TensorFlow sees no GPU here"),
+        (("--label-only",), "--label-only writes samples to a file: give --data"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_sentence(run, arguments, message):
@@ -107,8 +139,20 @@ def test_a_model_is_not_replaced_unasked(run, tmp_path):
     assert (tmp_path / "costmodel.keras").read_bytes()[:2] == b"PK"
 
 
-@pytest.mark.parametrize("arguments", [("--samples", "5"), ("--epochs", "0"), ("--seed", "-1")])
-def test_numbers_out_of_range_are_usage_errors(run, arguments):
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--samples", "5"),
+        ("--epochs", "0"),
+        ("--seed", "-1"),
+        ("--hidden", "64,x"),
+        ("--hidden", "0"),
+        ("--dropout", "1"),
+        ("--members", "0"),
+        ("--time-limit", "soon"),
+    ],
+)
+def test_values_out_of_range_are_usage_errors(run, arguments):
     done = run(*arguments)
     assert done.exit_code == 2
     assert arguments[0] in done.stderr

@@ -11,9 +11,6 @@ from nahas.spaces.space import Decision, Space
 def tiny_joint(name="tiny", kernels=(3, 5)):
     """Two network decisions, of which `kernel` changes nothing where `depth` is 0."""
 
-    def never(*_):
-        raise AssertionError("a cost model's samples are labelled by the fake")
-
     class TinySpace(NetworkSpace):
         def applicable(self, choices):
             used = np.ones(choices.shape, dtype=np.bool_)
@@ -21,7 +18,22 @@ def tiny_joint(name="tiny", kernels=(3, 5)):
             return used
 
     decisions = (Decision("depth", (0, 1, 2)), Decision("kernel", kernels))
-    return JointSpace(TinySpace(Space(name, decisions), never, str, never))
+    return JointSpace(TinySpace(Space(name, decisions), (), str, never))
+
+
+def never(*_):
+    raise AssertionError("a cost model's samples are labelled by the fake")
+
+
+def joint_of(networks, accelerators):
+    """Decisions of these numbers of values, that nothing is built of."""
+    sides = {"n": networks, "a": accelerators}
+    decisions = {
+        side: tuple(Decision(f"{side}{i}", tuple(range(n))) for i, n in enumerate(numbers))
+        for side, numbers in sides.items()
+    }
+    of_networks = NetworkSpace(Space("networks", decisions["n"]), (), str, never)
+    return JointSpace(of_networks, Space("accelerators", decisions["a"]))
 
 
 def fake_costs(joint):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from nahas.costmodel.features import features
+from nahas.costmodel.recipe import Recipe
 from nahas.costmodel.relaxed import RelaxedCost, tf
-from nahas.costmodel.train import Recipe, train
+from nahas.costmodel.train import train
 from nahas.errors import CostModelError
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
@@ -22,7 +23,8 @@ NAMES = ("latency_ms", "energy_mj", "area_mm2")
 
 @pytest.fixture(scope="module")
 def model():
-    recipe = Recipe(samples=2000, epochs=20, batch=64, learning_rate=8e-3, hidden=(32, 32))
+    # Smooth units: within the step of a finite difference others may bend.
+    recipe = Recipe(samples=2000, epochs=20, batch=64, hidden=(32, 32), activation="silu")
     return train(JOINT, recipe, simulate=fake_costs(JOINT))
 
 
@@ -73,10 +75,8 @@ def test_gradients_are_finite_differences(relaxed):
             ends[:, column] += (step, -step)
             high, low = np.log(relaxed(ends)[name].numpy())
             differences.append((high - low) / (2 * step))
-        # Within a step a unit may bend; all but such columns agree closely.
         off = np.abs(gradient - differences)
-        assert np.median(off) < 1e-3 * np.abs(gradient).max()
-        assert off.max() < 5e-2 * np.abs(gradient).max()
+        assert off.max() < 1e-2 * np.abs(gradient).max()
         assert np.count_nonzero(gradient) > at.shape[1] / 2
 
 

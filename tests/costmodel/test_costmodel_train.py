@@ -8,14 +8,17 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from nahas.costmodel import card as cards
+from nahas.costmodel import origin as origins
 from nahas.costmodel.card import card_path, read_card
-from nahas.costmodel.model import HEADS, check_output, perceptron, predict_logs
+from nahas.costmodel.model import check_output
 from nahas.costmodel.model import load as load_with_any_simulator
-from nahas.costmodel.samples import distinct
-from nahas.costmodel.train import Batches, Recipe, errors_of, train
+from nahas.costmodel.perceptron import HEADS
+from nahas.costmodel.recipe import Recipe
+from nahas.costmodel.samples import draw
+from nahas.costmodel.train import train
 from nahas.energy import Tables, packaged_tables
 from nahas.errors import CostModelError
+from nahas.vocabulary import Objective
 
 from .fake import fake_costs, tiny_joint
 
@@ -23,7 +26,7 @@ from .fake import fake_costs, tiny_joint
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 JOINT = tiny_joint()
-RECIPE = Recipe(samples=2500, epochs=40, batch=64, learning_rate=8e-3, hidden=(64, 64))
+RECIPE = Recipe(samples=4000, epochs=40, batch=64, learning_rate=8e-3, hidden=(64, 64))
 
 
 def load(path, joint, tables=None):
@@ -50,45 +53,59 @@ def saved(trained, tmp_path):
 
 
 def test_held_out_designs_are_predicted(trained):
+    errors = trained[0].card.errors
     for part in ("random", "hardware"):
         for head in HEADS:
-            errors = trained[0].card.errors[part][head]
-            assert errors["mape"] < 5
-            assert errors["within_10"] > 90
-            assert errors["spearman"] > 0.97
-            assert errors["kendall"] > 0.9
+            of_head = errors[part][head]
+            assert of_head["mape"] < 5
+            assert of_head["within_10"] > 90
+            assert of_head["spearman"] > 0.97
+            assert of_head["kendall"] > 0.88
+        assert errors[part]["validity"]["auc"] > 0.99
+    # A whole one of five networks is held out: the order is right, the size cannot be known.
+    assert errors["networks"]["log_latency_ms"]["kendall"] > 0.9
 
 
 def test_the_errors_of_the_card_are_those_of_fresh_designs(trained):
     model, _ = trained
-    choices = distinct(JOINT.space, 2000, np.random.default_rng(99))
+    choices = draw(JOINT, 2000, np.random.default_rng(99)).astype(np.int64)
     costs = fake_costs(JOINT)(choices)
     can_run = costs.reason == 0
     predicted = model.predict(choices[can_run])
     for name in ("latency_ms", "energy_mj", "area_mm2"):
         true = getattr(costs, name)[can_run]
         off = 100 * np.mean(np.abs(getattr(predicted, name) / true - 1))
-        assert off == pytest.approx(model.card.errors["random"][f"log_{name}"]["mape"], rel=0.6)
+        errors = [part[f"log_{name}"]["mape"] for part in model.card.errors.values()]
+        assert min(errors) / 2 < off < max(errors)
 
 
 def test_progress_is_told_to_the_end(trained):
     _, told = trained
-    assert ("simulating", RECIPE.samples, RECIPE.samples) in told
-    assert told[-1] == ("learning", RECIPE.epochs, RECIPE.epochs)
+    assert ("simulating", RECIPE.samples, RECIPE.samples, "") in told
+    what, done, total, note = told[-1]
+    assert (what, done, total) == ("learning", RECIPE.epochs, RECIPE.epochs)
+    assert note.startswith("validation MAPE: latency ")
 
 
 def test_the_card_says_what_was_done(trained):
     card = trained[0].card
     assert card.origin.space == "tiny+accelerator"
     assert card.origin.tables_fingerprint == packaged_tables().fingerprint
-    assert (card.seed, card.samples, card.epochs, card.hidden) == (0, 2500, 40, [64, 64])
-    assert sum(card.split_sizes.values()) == card.feasible < card.samples
-    assert card.objective == "latency"
+    assert (card.space, card.origin.hardware_space) == ("tiny", "paper")
+    made = {name: card.recipe[name] for name in ("seed", "samples", "epochs", "hidden")}
+    assert made == {"seed": 0, "samples": 4000, "epochs": 40, "hidden": [64, 64]}
+    assert sum(card.split_sizes.values()) <= card.samples > card.feasible
+    assert card.objective is Objective.LATENCY
+    assert card.validity == "learned"
+    assert len(card.worst) == 20
+    (best,) = card.best_epochs
+    assert 1 < best["epoch"] <= 40
+    assert set(card.calibration) == {decision.name for decision in JOINT.accelerator.decisions}
     assert {"nahas", "keras", "tensorflow", "numpy", "python"} <= set(card.versions)
 
 
 def test_the_same_seed_gives_the_same_model_whatever_the_global_generators():
-    short = replace(RECIPE, samples=300, epochs=2)
+    short = replace(RECIPE, samples=600, epochs=2)
     costs = fake_costs(JOINT)
     before = np.random.get_state()[1].copy()  # noqa: NPY002  the global state is what is tested
     first, second = (train(JOINT, short, simulate=costs).card for _ in range(2))
@@ -99,18 +116,12 @@ def test_the_same_seed_gives_the_same_model_whatever_the_global_generators():
 
 
 def test_what_is_saved_predicts_the_same(trained, saved):
-    choices = distinct(JOINT.space, 100, np.random.default_rng(5))
+    choices = draw(JOINT, 100, np.random.default_rng(5)).astype(np.int64)
     model = load(saved, JOINT)
     assert model.card == trained[0].card
     for name, column in asdict(trained[0].predict(choices)).items():
         assert np.array_equal(getattr(model.predict(choices), name), column)
     assert sorted(path.name for path in saved.parent.iterdir()) == ["model.json", "model.keras"]
-
-
-def test_an_untrained_model_predicts_in_the_units_of_its_mean():
-    mean, deviation = np.array([1.0, -2.0, 5.0]), np.array([0.5, 1.0, 2.0])
-    model = perceptron(4, mean, deviation, hidden=(8,))
-    assert predict_logs(model, np.zeros((3, 4), np.float32)) == pytest.approx(np.tile(mean, (3, 1)))
 
 
 def test_another_space_simulator_or_table_is_refused(saved, monkeypatch):
@@ -121,7 +132,7 @@ def test_another_space_simulator_or_table_is_refused(saved, monkeypatch):
     dearer = {key: 2 * value for key, value in packaged_tables().constants.items()}
     with pytest.raises(CostModelError, match=r"another set of energy and area tables"):
         load(saved, JOINT, Tables(packaged_tables().srams, dearer))
-    monkeypatch.setattr(cards, "kernel_fingerprint", lambda: "0" * 16)
+    monkeypatch.setattr(origins, "kernel_fingerprint", lambda: "0" * 16)
     with pytest.raises(CostModelError, match=r"version of the simulator's kernels .* train it aga"):
         load(saved, JOINT)
 
@@ -163,9 +174,9 @@ def test_a_damaged_or_missing_model_is_one_sentence(saved, damage):
     ("content", "message"),
     [
         ("{", "is not the card of a cost model"),
-        ("[]", r":schema_version is None, but this nahas reads 1"),
-        ('{"schema_version": 2}', r":schema_version is 2, but this nahas reads 1"),
-        ('{"schema_version": 1}', r"keys missing or unknown: \['epochs', 'errors'"),
+        ("[]", r":schema_version is None, but this nahas reads 2"),
+        ('{"schema_version": 1}', r":schema_version is 1, but this nahas reads 2"),
+        ('{"schema_version": 2}', r"keys missing or unknown: \['best_epochs', 'calibration'"),
     ],
 )
 def test_a_damaged_card_is_one_sentence(tmp_path, content, message):
@@ -181,8 +192,8 @@ def test_a_missing_card_and_an_incomplete_origin_are_refused(saved):
     path.write_text(json.dumps(content | {"origin": {"space": "x"}}))
     with pytest.raises(CostModelError, match=r":origin is incomplete"):
         load(saved, JOINT)
-    path.write_text(json.dumps(content | {"objective": "speed"}))
-    with pytest.raises(CostModelError, match=r":objective is unknown: 'speed'"):
+    path.write_text(json.dumps(content | {"recipe": {"objective": "speed"}}))
+    with pytest.raises(CostModelError, match=r":recipe.objective is unknown: 'speed'"):
         load(saved, JOINT)
     path.unlink()
     with pytest.raises(CostModelError, match=r"model.json: cannot be read \(No such file"):
@@ -213,32 +224,3 @@ def test_where_a_model_cannot_go_is_said_before_the_work(tmp_path):
     with pytest.raises(CostModelError, match=r"is there already; .* --force"):
         check_output(tmp_path / "old.keras")
     check_output(tmp_path / "old.keras", replace=True)
-
-
-def test_errors_are_what_they_are_called():
-    true = np.log([1.0, 2.0, 4.0, 8.0])
-    off = np.log([1.05, 0.8, 1.0, 1.0])
-    errors = errors_of(true + off, true)
-    assert errors["mape"] == pytest.approx(100 * (0.05 + 0.2) / 4)
-    assert errors["within_10"] == 75
-    assert errors["spearman"] == errors["kendall"] == pytest.approx(1)
-    swapped = errors_of(true[[1, 0, 2, 3]], true)
-    assert swapped["kendall"] == pytest.approx(4 / 6)
-    assert swapped["spearman"] == pytest.approx(0.8)
-    assert errors_of(np.ones(3), np.arange(3.0))["kendall"] is None
-
-
-def test_an_epoch_visits_rows_once_in_a_new_order():
-    inputs = np.arange(10, dtype=np.float32)[:, None]
-    logs = np.repeat(np.arange(10.0)[:, None], 3, axis=1)
-    batches = Batches(inputs, logs, 3, np.random.default_rng(0))
-    epochs = []
-    for _ in range(2):
-        steps = list(batches.epoch())
-        assert len(steps) == len(batches) == 3
-        for rows, targets in steps:
-            assert all(np.array_equal(targets[head], rows) for head in HEADS)
-        epochs.append(np.concatenate([rows[:, 0] for rows, _ in steps]))
-        assert len(set(epochs[-1])) == 9
-    assert not np.array_equal(*epochs)
-    assert len(Batches(inputs, logs, 64, np.random.default_rng(0))) == 1

@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 
 from nahas.datafiles import packaged, read_mapping
+from nahas.energy import area_mm2
 from nahas.errors import SpaceError
 from nahas.hardware import Hardware, preset
-from nahas.spaces.accelerator import accelerator_space, hardware
+from nahas.spaces.accelerator import (
+    HARDWARE_SPACES,
+    accelerator_space,
+    hardware,
+    hardware_space_name,
+)
+from nahas.spaces.space import Decision, Space
 
 
 def test_the_space_has_the_papers_size_and_one_hot_width():
@@ -23,8 +30,9 @@ def test_decisions_are_the_first_seven_hardware_fields_in_order():
     assert names == [field.name for field in fields(Hardware)][:7]
 
 
-def test_every_list_rises_and_has_a_source():
-    for entry in read_mapping(packaged("accelerator_space.yaml"))["decisions"].values():
+@pytest.mark.parametrize("file", ["accelerator_space.yaml", "accelerator_space_wide.yaml"])
+def test_every_list_rises_and_has_a_source(file):
+    for entry in read_mapping(packaged(file))["decisions"].values():
         assert entry["values"] == sorted(set(entry["values"]))
         assert entry["source"]
 
@@ -60,3 +68,38 @@ def test_values_outside_the_space_are_refused(edit, message):
         hardware(values | edit)
     with pytest.raises(SpaceError, match=r"no value for decisions \['io_gb_per_s'\]"):
         hardware({name: value for name, value in values.items() if name != "io_gb_per_s"})
+
+
+def test_the_wide_space_holds_the_papers_and_more_of_memories_and_datapaths():
+    paper, wide = accelerator_space("paper"), accelerator_space("wide")
+    assert wide.size == 200_000
+    assert paper == accelerator_space()
+    longer = []
+    for narrow, list_of in zip(paper.decisions, wide.decisions, strict=True):
+        assert narrow.name == list_of.name
+        assert set(narrow.values) <= set(list_of.values)
+        if narrow != list_of:
+            longer.append(narrow.name)
+    assert longer == ["simd_units", "local_memory_mb"]
+
+
+def test_the_tables_hold_every_corner_of_the_wide_space():
+    wide = accelerator_space("wide")
+    for corner in (0, -1):
+        values = {decision.name: decision.values[corner] for decision in wide.decisions}
+        assert area_mm2(hardware(values, wide)) > 0
+    with pytest.raises(SpaceError, match="decision 'simd_units' is 2048: allowed are"):
+        hardware(values)
+
+
+def test_hardware_spaces_have_the_names_that_users_type():
+    assert HARDWARE_SPACES == ("paper", "wide")
+    for name in HARDWARE_SPACES:
+        assert hardware_space_name(accelerator_space(name)) == name
+    assert accelerator_space().name == "accelerator"  # in studies since before there were two
+    assert hardware_space_name(Space("mine", (Decision("d", (1,)),))) == "mine"
+    with pytest.raises(
+        SpaceError,
+        match=r"unknown hardware space 'wid'; did you mean 'wide'\? \(known are paper, wide\)",
+    ):
+        accelerator_space("wid")

@@ -82,3 +82,16 @@ def test_the_accelerator_side_can_be_narrowed():
     assert joint.space.size == 6561
     _, chips = joint.designs(joint.space.sample(4, np.random.default_rng(0)))
     assert len(set(chips)) == 1
+
+
+def test_another_hardware_space_gives_its_accelerators():
+    wide = accelerator_space("wide")
+    joint = JointSpace(macro.network_space(), wide)
+    assert joint.space.name == "macro+wide"
+    assert (joint.hardware_space, JointSpace(macro.network_space()).hardware_space) == (
+        "wide",
+        "paper",
+    )
+    choices = joint.space.sample(5, np.random.default_rng(4))
+    for row, chip in zip(choices, joint.designs(choices)[1], strict=True):
+        assert chip == hardware(wide.values(row[8:]), wide)
