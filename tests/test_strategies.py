@@ -259,6 +259,7 @@ class TestProblem:
         recalled = recall(search.study)
         assert recalled.joint.hardware_space == "wide"
         assert recalled.best == result.best
+        paper = replace(search, hardware_space="paper", resume=True)
+        problem = problem_of(paper)
         with pytest.raises(StudyError, match=r"space 'mnasnet\+wide' .* today's 'mnasnet\+acc"):
-            paper = replace(search, hardware_space="paper", resume=True)
-            check(problem_of(paper), paper)
+            check(problem, paper)

@@ -117,7 +117,7 @@ def test_a_model_of_something_else_is_refused_before_anything_is_written(nahas, 
     before = sorted(path.name for path in folder.iterdir())
     for arguments, said in (
         (("--space", "s1", "--table", "t.json"), "--table holds networks of space"),
-        (("--hardware-space", "wide"), "learned from another space"),
+        (("--hardware-space", "wide"), "is of another hardware space ('paper', here 'wide')"),
         (("--hardware-space", "wider"), "unknown hardware space 'wider'"),
         (("--objective", "energy"), "objective 'latency', but the search asks for 'energy'"),
         (("--cost-model", "none.keras"), "none.json: cannot be read"),
