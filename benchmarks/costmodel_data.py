@@ -1,7 +1,9 @@
 """How long the samples of a cost model take to draw, label, write, read and split.
 
-The file goes to a temporary folder; without pyarrow samples are labelled in memory alone. `--save`
-writes the figures to results/costmodel_data.json, one entry per network and hardware space.
+Processor seconds, of all threads together, stand beside the time on the clock: on a machine that
+does other things too they are what can be compared. The file goes to a temporary folder; without
+pyarrow samples are labelled in memory alone. `--save` writes the figures to
+results/costmodel_data.json, one entry per network and hardware space.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import numba
 import numpy as np
 
 RESULTS = Path(__file__).parent / "results" / "costmodel_data.json"
-ROW = "{:<44} {:>12} {:>16}"
+ROW = "{:<36} {:>10} {:>12} {:>14}"
 
 T = TypeVar("T")
 
@@ -29,14 +31,16 @@ class Clock:
 
     def __init__(self, samples: int) -> None:
         self._samples = samples
-        self.seconds: dict[str, float] = {}
+        self.seconds: dict[str, dict[str, float]] = {}
 
     def time(self, what: str, work: Callable[[], T]) -> T:
         """Do it once."""
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), time.process_time()
         made = work()
-        taken = self.seconds[what] = time.perf_counter() - begun
-        print(ROW.format(what, f"{taken:.2f} s", f"{self._samples / taken:,.0f} /s"), flush=True)
+        wall, cpu = time.perf_counter() - begun, time.process_time() - used
+        self.seconds[what] = {"wall": wall, "cpu": cpu}
+        rate = f"{self._samples / wall:,.0f} /s"
+        print(ROW.format(what, f"{wall:.2f} s", f"{cpu:.2f} s CPU", rate), flush=True)
         return made
 
 
@@ -62,8 +66,8 @@ def measured(space: str, hardware_space: str, samples: int, seed: int) -> dict[s
     reasons = np.bincount(made.reason, minlength=len(Reason)) / samples
     shares = {reason.name.lower(): share for reason, share in zip(Reason, reasons, strict=True)}
     rows = {name: len(part) for name, part in vars(parts).items()}
-    print(ROW.format("share by reason", "", "  ".join(f"{k} {v:.3f}" for k, v in shares.items())))
-    print(ROW.format("rows of the parts", "", "  ".join(f"{k} {v:,}" for k, v in rows.items())))
+    print("share by reason:", ", ".join(f"{name} {share:.3f}" for name, share in shares.items()))
+    print("rows of the parts:", ", ".join(f"{name} {count:,}" for name, count in rows.items()))
     return {"samples": samples, "seconds": clock.seconds, "bytes_per_sample": size} | {
         "share_by_reason": shares,
         "rows": rows,
@@ -85,7 +89,7 @@ def through_a_file(joint: Any, samples: int, seed: int, clock: Clock) -> tuple[A
         clock.time("draw, label and write", lambda: write(path, joint, about, simulate))
         made = clock.time("read", lambda: read(path, joint, origin))
         size = path.stat().st_size / samples
-    print(ROW.format("bytes per sample", f"{size:.1f}", ""))
+    print(f"bytes per sample: {size:.1f}")
     return made, size
 
 
@@ -99,9 +103,7 @@ def main() -> None:
     parser.add_argument("--save", action="store_true")
     chosen = parser.parse_args()
     what = f"{chosen.space} on {chosen.hardware_space}"
-    print(
-        ROW.format(f"{what}, {chosen.samples:,} samples", "", f"{numba.get_num_threads()} threads")
-    )
+    print(f"{what}, {chosen.samples:,} samples, {numba.get_num_threads()} threads")
     found = measured(chosen.space, chosen.hardware_space, chosen.samples, chosen.seed)
     if chosen.save:
         kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}

@@ -1,6 +1,6 @@
 """Layers of many networks of a space at once, put together from those of their links.
 
-Read one by one as `Network`s, the networks of a batch cost more time than the simulator. But what a
+Built one by one, the networks of a batch cost more time than their simulation. But what a
 link adds depends on its own decisions and on the tensor it reads alone, so it is read once; a
 batch then is a matter of gathering rows.
 """
