@@ -39,7 +39,7 @@ def main(model_file: str) -> None:
     print(f"baseline: {reference.latency_ms[0]:.3f} ms; area at most {limit:.1f} mm^2")
 
     rng = np.random.default_rng(0)
-    descended = descend(RelaxedCost(model), network, limit, rng)
+    descended = descend(model.relaxed(), network, limit, rng)
     drawn = joint.accelerator.sample(STARTS, rng)
     for name, accelerators in (("gradients", descended), ("random", drawn)):
         choices = np.concatenate([np.tile(network, (STARTS, 1)), accelerators], axis=1)

@@ -107,8 +107,8 @@ class Learner:
         """Steps on [steps, batch, ...] one after another, up to one that is not finite.
 
         Returns:
-            The number tried, the sum of their losses [H], and whether all were finite. The weights are
-            those before the step that was not.
+            The number tried, the sum of their losses [H], and whether all were finite. The weights
+            are those before the step that was not.
         """
         import tensorflow as tf
 

@@ -18,7 +18,7 @@ from nahas.costmodel.columns import columns
 from nahas.costmodel.held_out import HeldOut, bounds
 from nahas.costmodel.learn import Lesson, learn
 from nahas.costmodel.logs import Progress, TensorBoard, log_path, note, write_log
-from nahas.costmodel.model import CostModel, check_output, compiled
+from nahas.costmodel.model import CostModel, Outputs, check_output, compiled
 from nahas.costmodel.origin import Origin, origin_here
 from nahas.costmodel.perceptron import ensemble, normalisation
 from nahas.costmodel.recipe import Recipe
@@ -164,36 +164,29 @@ def train(
         state = folder.read() if folder and run.resume else State()
 
         def each_epoch(state: State) -> None:
-            if run.output is not None:
-                write_log(state.history, log_path(run.output))
-            if board:
-                board(state)
+            _log(run, board, state)
             if progress:
                 _tell(progress, recipe, state)
 
         keras_model = ensemble(learn(lesson, recipe, state, folder, each_epoch))
-        explain = None if simulate else bounds(joint, recipe.objective, tables)
-        outputs = compiled(keras_model, joint.space)(data.samples.choices)
-        held_out = _held_out(joint, data, outputs)
-        return CostModel(
-            joint,
-            keras_model,
-            Card(
-                weights_sha256=weights_hash(keras_model.get_weights()),
-                origin=data.origin,
-                space=joint.network_space.name,
-                recipe=plain(recipe),
-                samples=len(data.samples),
-                feasible=int(held_out.can_run.sum()),
-                split_sizes={name: len(rows) for name, rows in vars(data.parts).items()},
-                validity=_validity_in_words(lesson, held_out.can_run),
-                errors=held_out.errors,
-                calibration=held_out.calibration,
-                worst=held_out.worst(WORST, explain),
-                best_epochs=state.best_rows,
-                versions=versions(),
-            ),
-        )
+        held_out = _held_out(joint, data, compiled(keras_model, joint.space))
+    explain = None if simulate else bounds(joint, recipe.objective, tables)
+    card = Card(
+        weights_sha256=weights_hash(keras_model.get_weights()),
+        origin=data.origin,
+        space=joint.network_space.name,
+        recipe=plain(recipe),
+        samples=len(data.samples),
+        feasible=int(held_out.can_run.sum()),
+        split_sizes={name: len(rows) for name, rows in vars(data.parts).items()},
+        validity=_validity_in_words(lesson, held_out.can_run),
+        errors=held_out.errors,
+        calibration=held_out.calibration,
+        worst=held_out.worst(WORST, explain),
+        best_epochs=state.best_rows,
+        versions=versions(),
+    )
+    return CostModel(joint, keras_model, card)
 
 
 @contextmanager
@@ -250,15 +243,13 @@ def _lesson(joint: JointSpace, recipe: Recipe, data: Labelled) -> Lesson:
     return Lesson(joint.space, train, validation, normal, both and recipe.validity != "off")
 
 
-def _held_out(
-    joint: JointSpace, data: Labelled, outputs: dict[str, NDArray[np.float64]]
-) -> HeldOut:
+def _held_out(joint: JointSpace, data: Labelled, outputs: Outputs) -> HeldOut:
     return HeldOut(
         joint=joint,
         choices=data.samples.choices,
         logs=data.samples.logs,
         can_run=data.samples.reason == Reason.OK,
-        predicted=outputs,
+        predicted=outputs(data.samples.choices),
         train=data.parts.train,
         parts={name: getattr(data.parts, name) for name in ("random", "hardware", "networks")},
     )
@@ -268,6 +259,13 @@ def _validity_in_words(lesson: Lesson, can_run: NDArray[np.bool_]) -> str:
     if lesson.validity:
         return "learned"
     return "all samples can run" if can_run.all() else "not learned"
+
+
+def _log(run: Run, board: TensorBoard | None, state: State) -> None:
+    if run.output is not None:
+        write_log(state.history, log_path(run.output))
+    if board:
+        board(state)
 
 
 def _tell(progress: Progress, recipe: Recipe, state: State) -> None:

@@ -25,7 +25,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 JOINT = tiny_joint()
 SIMULATE = fake_costs(JOINT)
-RECIPE = Recipe(samples=600, epochs=4, batch=64, hidden=(16, 16), dropout=0.1, members=2, steps=3)
+RECIPE = Recipe(samples=600, epochs=2, batch=64, hidden=(16, 16), dropout=0.1, steps=3)
+TWICE = replace(RECIPE, members=2, epochs=3)
 NORMAL = Normalisation(np.array([1.0, 2.0, 3.0]), np.array([0.5, 1.0, 2.0]))
 
 
@@ -168,17 +169,17 @@ def killed_after(epochs):
 
 
 def test_a_run_that_was_broken_off_ends_with_the_weights_of_an_unbroken_one(data, tmp_path):
-    unbroken = learnt(data).keras_model.get_weights()
+    unbroken = learnt(data, TWICE).keras_model.get_weights()
     run = Run(output=tmp_path / "m.keras")
-    for epochs in (1, 3, 1):  # the second time into the second member
+    for epochs in (1, 3):  # the second time into the second member
         with pytest.raises(KillError):
-            learnt(data, progress=killed_after(epochs), run=replace(run, resume=True))
-    model = learnt(data, run=replace(run, resume=True))
+            learnt(data, TWICE, progress=killed_after(epochs), run=replace(run, resume=True))
+    model = learnt(data, TWICE, run=replace(run, resume=True))
     for a, b in zip(model.keras_model.get_weights(), unbroken, strict=True):
         assert np.array_equal(a, b)
     with log_path(run.output).open(newline="") as file:
         epochs = [(row["member"], row["epoch"]) for row in csv.DictReader(file)]
-    assert epochs == [(str(m), str(e)) for m in range(2) for e in range(1, 5)]
+    assert epochs == [(str(m), str(e)) for m in range(2) for e in range(1, 4)]
     assert partial_folder(run.output).is_dir()
     model.save(run.output)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.csv", "m.json", "m.keras"]
@@ -190,7 +191,7 @@ def test_a_run_that_was_broken_off_is_not_lost_unasked(data, tmp_path):
         learnt(data, progress=killed_after(1), run=run)
     with pytest.raises(CostModelError, match="holds a run that was broken off; go on with --resu"):
         learnt(data, run=run)
-    with pytest.raises(CostModelError, match="holds a run with epochs 4, but here it is 5: resume"):
+    with pytest.raises(CostModelError, match="holds a run with epochs 2, but here it is 5: resume"):
         learnt(data, replace(RECIPE, epochs=5), run=replace(run, resume=True))
     with pytest.raises(KillError):
         learnt(
@@ -225,7 +226,7 @@ def test_a_checkpoint_gives_back_what_was_written(tmp_path):
 
 def test_learning_that_diverges_stops_with_its_batch(data, tmp_path):
     run = Run(output=tmp_path / "m.keras")
-    wild = replace(RECIPE, learning_rate=1e30, members=1, dropout=0.0)
+    wild = replace(RECIPE, learning_rate=1e30, dropout=0.0)
     with pytest.raises(CostModelError, match=r"is not finite at learning rate .* lower learning r"):
         learnt(data, wild, run=run)
     path = partial_folder(run.output) / NOT_FINITE
@@ -239,7 +240,7 @@ def test_learning_that_diverges_stops_with_its_batch(data, tmp_path):
 
 def test_a_member_that_gets_no_better_stops_and_keeps_its_best(data):
     told = []
-    recipe = replace(RECIPE, members=1, epochs=200, patience=5, learning_rate=0.05, dropout=0.0)
+    recipe = replace(RECIPE, epochs=200, patience=5, learning_rate=0.05, dropout=0.0)
     card = learnt(data, recipe, progress=lambda *now: told.append(now[1])).card
     (best,) = card.best_epochs
     assert told[-1] == best["epoch"] + 5 < 200
@@ -247,7 +248,7 @@ def test_a_member_that_gets_no_better_stops_and_keeps_its_best(data):
 
 def test_a_time_limit_ends_a_run_in_good_order(data):
     told = []
-    recipe = replace(RECIPE, epochs=100_000, time_limit_s=0.5, patience=100_000)
+    recipe = replace(TWICE, epochs=100_000, time_limit_s=0.5, patience=100_000)
     card = learnt(data, recipe, progress=lambda *now: told.append(now)).card
     assert {what for what, *_ in told} == {"learning member 1 of 2", "learning member 2 of 2"}
     assert len(card.best_epochs) == 2
@@ -294,5 +295,5 @@ def test_a_device_or_a_tensorboard_that_is_not_there_is_refused(data, tmp_path, 
 
 def test_epochs_go_to_tensorboard(data, tmp_path):
     pytest.importorskip("tensorboard")
-    learnt(data, run=Run(tensorboard=tmp_path / "board"))
+    learnt(data, TWICE, run=Run(tensorboard=tmp_path / "board"))
     assert {path.parent.name for path in tmp_path.rglob("events*")} == {"member_0", "member_1"}

@@ -30,7 +30,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def relaxed(model):
-    return RelaxedCost(model)
+    return model.relaxed()
 
 
 def one_hot(choices):

@@ -1,0 +1,114 @@
+"""The tables of docs/costmodel.md are those of the benchmark that is committed."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from nahas.costmodel.perceptron import HEADS
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "benchmarks" / "results" / "costmodel.json"
+PAGE = ROOT / "docs" / "costmodel.md"
+BEGIN, END = "<!-- curve -->\n", "<!-- curve ends -->\n"
+LINE = "\n"
+COMMAND = "python benchmarks/costmodel.py"
+
+
+def curve_table(rows):
+    lines = [
+        "| samples | rows | held out | latency % | energy % | area % | within 10 % | Kendall |",
+        "| ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in rows:
+        for split, errors in row["errors"].items():
+            latency = errors[HEADS[0]]
+            cells = [f"{row['samples']:,}", f"{row['training_designs']:,}", f"`{split}`"]
+            cells += [f"{errors[head]['mape']:.2f}" for head in HEADS]
+            cells += [f"{latency['within_10']:.1f}", f"{latency['kendall']:.4f}"]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def worst_table(cases):
+    lines = [
+        "| held out | cost | true | predicted | off % | rows | cycles | accelerator |",
+        "| --- | --- | ---: | ---: | ---: | ---: | --- | --- |",
+    ]
+    for case in cases:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in case["latency_share"].items())
+        cells = [
+            f"`{case['split']}`",
+            case["cost"],
+            f"{case['true']:.4g}",
+            f"{case['predicted']:.4g}",
+            f"{case['error_percent']:+.1f}",
+            str(case["training_rows_on_accelerator"]),
+            shares,
+            ", ".join(f"{name} {value}" for name, value in case["hardware"].items()),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def validity_of(document):
+    told = [
+        f"`{split}` AUC {errors['validity']['auc']:.5f}, {errors['validity']['accuracy']:.2f} %"
+        for split, errors in document["rows"][-1]["errors"].items()
+        if "validity" in errors
+    ]
+    return "; ".join(told) or document["validity"]
+
+
+def text_of(document):
+    return f"""\
+`{COMMAND}` learns `{document["space"]}` from more and more samples, of which so many
+rows are learned from. Every size is measured on the same held-out rows: the mean absolute errors
+and, of latency, the share of designs within 10 % and Kendall's tau.
+
+{LINE.join(curve_table(document["rows"]))}
+
+![Held-out error over the number of designs learned from](figures/costmodel.png)
+
+Validity: {validity_of(document)}.
+
+The held-out designs that the last of these models predicts worst, with the training rows on the
+same accelerator and the share of cycles that each resource bounds:
+
+{LINE.join(worst_table(document["worst"]))}
+"""
+
+
+@pytest.mark.skipif(not RESULTS.exists(), reason=f"`{COMMAND} --save` has not been run")
+def test_the_page_quotes_the_benchmark_that_is_committed():
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    shown, _, after = rest.partition(END)
+    current = text_of(json.loads(RESULTS.read_text()))
+    if os.environ.get("NAHAS_WRITE_DOCS"):
+        PAGE.write_text(before + BEGIN + current + END + after)
+    else:
+        assert shown == current
+
+
+def test_a_page_can_be_written():
+    head = {"mape": 1.234, "within_10": 99.5, "kendall": 0.98765}
+    case = {
+        "split": "random",
+        "cost": "latency_ms",
+        "true": 1.0,
+        "predicted": 1.5,
+        "error_percent": 50.0,
+        "training_rows_on_accelerator": 3,
+        "latency_share": {"io": 0.25},
+        "hardware": {"pes_x": 4},
+    }
+    row = {
+        "samples": 1000,
+        "training_designs": 900,
+        "errors": {"random": dict.fromkeys(HEADS, head) | {"validity": {"auc": 1, "accuracy": 99}}},
+    }
+    text = text_of({"space": "s1+accelerator", "rows": [row], "validity": "", "worst": [case]})
+    assert "| 1,000 | 900 | `random` | 1.23 | 1.23 | 1.23 | 99.5 | 0.9877 |" in text
+    assert "Validity: `random` AUC 1.00000, 99.00 %." in text
+    assert "| `random` | latency_ms | 1 | 1.5 | +50.0 | 3 | io 25% | pes_x 4 |" in text
