@@ -95,7 +95,7 @@ def test_search_for_energy__reports_both_searches_and_the_label(tmp_path: Path) 
 
 
 def test_relaxed_search__descends_below_random_accelerators(tmp_path: Path) -> None:
-    train = ["train-costmodel", "--samples", "5000", "--epochs", "30", "--output", "m.keras"]
+    train = ["train-costmodel", "--samples", "10000", "--epochs", "40", "--output", "m.keras"]
     done = subprocess.run(
         [sys.executable, "-c", "from nahas.cli.main import main; main()", *train],
         cwd=tmp_path,
