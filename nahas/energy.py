@@ -18,7 +18,7 @@ from pathlib import Path
 
 from nahas.datafiles import nearest, packaged
 from nahas.errors import EnergyError
-from nahas.hardware import BYTES_PER_KB, Hardware
+from nahas.hardware import BYTES_PER_KB, BYTES_PER_MB, Hardware
 
 SRAM_FILE = "sram.csv"
 CONSTANTS_FILE = "energy_constants.csv"
@@ -87,22 +87,32 @@ class Tables:
         content = repr((numbers, sorted(self.constants.items())))
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
-    def sram(self, size_kb: float, technology_nm: int, what: str) -> Sram:
+    def sram(
+        self, size_kb: float, technology_nm: int, field: str = "size_kb", value: float | None = None
+    ) -> Sram:
         """The memory of this size, log-log between the two computed sizes around it.
 
         Energy, area and leakage of CACTI's memories follow powers of the size piecewise, and
         a line in log-log is a power law through both neighbours.
 
+        Args:
+            size_kb: in 2**10 bytes.
+            technology_nm: node of the tables.
+            field: what the user calls the size; its name ends in its unit, kb or mb.
+            value: what the user gave, in that unit.
+
         Raises:
-            EnergyError: naming `what`, where the size is outside the table; an array of
+            EnergyError: naming `field`, where the size is outside the table; an array of
                 another size would need another CACTI run.
         """
         points = self.srams[self.node(technology_nm)]
         smallest, largest = points[0].size_kb, points[-1].size_kb
         if not smallest <= size_kb <= largest:
+            unit = field.rpartition("_")[2]
+            kb = BYTES_PER_MB / BYTES_PER_KB if unit == "mb" else 1.0
             raise EnergyError(
-                f"{what} is {size_kb:g} KB, but the SRAM table at {technology_nm} nm "
-                f"holds {smallest:g} to {largest:g} KB"
+                f"{field} is {size_kb if value is None else value:g}, but the SRAM table at "
+                f"{technology_nm} nm holds {smallest / kb:g} to {largest / kb:g} {unit.upper()}"
             )
         above = bisect_left(points, size_kb, lo=1, key=lambda point: point.size_kb)
         low, high = points[above - 1], points[above]
@@ -240,10 +250,11 @@ def load_tables(path: str | Path) -> Tables:
 
 def _memories(hardware: Hardware, tables: Tables) -> tuple[Sram, Sram]:
     """Register file and local memory of the accelerator."""
-    node = hardware.technology_nm
+    node, registers_kb = hardware.technology_nm, hardware.register_file_kb
+    local_kb = hardware.local_memory_bytes / BYTES_PER_KB
     return (
-        tables.sram(hardware.register_file_kb, node, "register_file_kb"),
-        tables.sram(hardware.local_memory_bytes / BYTES_PER_KB, node, "local_memory_mb"),
+        tables.sram(registers_kb, node, "register_file_kb", registers_kb),
+        tables.sram(local_kb, node, "local_memory_mb", hardware.local_memory_mb),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
 
-from nahas.datafiles import nearest, packaged, read_mapping
+from nahas.datafiles import check_schema_version, nearest, packaged, read_mapping
 from nahas.errors import HardwareError
 from nahas.files import write_text
 
@@ -185,14 +185,11 @@ def load_hardware(path: str | Path) -> Hardware:
 
     Raises:
         HardwareError: naming file and key, for a file that is missing, damaged, of another
-            schema version, or whose keys or values are wrong.
+            schema version, or whose keys or values are wrong or stand twice.
     """
     values = read_mapping(path, HardwareError)
-    version = values.pop("schema_version", None)
-    if version != SCHEMA_VERSION:
-        raise HardwareError(
-            f"{path}:schema_version is {version!r}, but this nahas reads {SCHEMA_VERSION}"
-        )
+    check_schema_version(values, path, SCHEMA_VERSION, HardwareError)
+    del values["schema_version"]
     names = [field.name for field in fields(Hardware)]
     for key in values:
         if key not in names:

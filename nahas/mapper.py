@@ -67,7 +67,7 @@ class MappedLayer:
             "energy_pj": self.energy_pj,
             "bound_cycles": self.bound_cycles,
             "assignments": self.assignments,
-            "members": self.members,
+            "members": int(self.members),
             "counted": self.counted,
             "dataflow": self.dataflow.name.lower(),
             "bypassed": {

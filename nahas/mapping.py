@@ -149,23 +149,43 @@ class Mapping:
                 parts.append(f"{level.name} stores {stored}")
         return " | ".join(parts) or "one step"
 
-    def drawing(self) -> str:
-        """The loop nest as indented pseudo-code, one line per level and loop."""
+    def drawing(self, layer: Layer | None = None) -> str:
+        """The loop nest as indented pseudo-code, one line per level and loop.
+
+        With a layer, loops that have fewer steps in the last tile of their dim say which.
+        """
+        last = last_counts(layer, self) if layer else [loop.count for loop in self.loops]
         lines: list[str] = []
         for slot in Slot:
             if slot % 2 == 0:
                 level = Level(slot // 2)
                 stored = " ".join(_names(self.keep[level])) or "nothing"
                 lines.append("  " * len(lines) + f"{level.name} stores {stored}")
-            for loop in self.loops:
+            for loop, steps in zip(self.loops, last, strict=True):
                 if loop.slot != slot or loop.count == 1:
                     continue
                 text = f"for {loop.dim.name.lower()} in 0..{loop.count - 1}"
                 if loop.is_spatial:
                     text = f"parallel {text} over {slot.name}"
+                if steps < loop.count:
+                    text += f" (edge: 0..{steps - 1})"
                 lines.append("  " * len(lines) + text)
         lines.append("  " * len(lines) + "multiply-accumulate")
         return "\n".join(lines)
+
+
+def last_counts(layer: Layer, mapping: Mapping) -> tuple[int, ...]:
+    """Steps of each loop when all loops of its dim outside it are in their last one [loops].
+
+    They are the digits of the dim's last point, plus one: where factors are ragged, fewer than
+    the loop's count. [docs/equations.md 1.3]
+    """
+    left = {dim: extent_of(layer, dim) - 1 for dim in Dim}
+    counts = []
+    for loop, step in zip(mapping.loops, mapping.steps(), strict=True):
+        digit, left[loop.dim] = divmod(left[loop.dim], step)
+        counts.append(digit + 1)
+    return tuple(counts)
 
 
 @dataclass(frozen=True, eq=False)

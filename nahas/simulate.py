@@ -118,6 +118,10 @@ class NetworkCost:
 
     Attributes:
         layers: [L] in execution order.
+        objective: what each layer's mapping minimises.
+        space: the mappings that were looked at.
+        fusion: whether inverted bottlenecks could run tile by tile; `LayerCost.fused` says which
+            do.
         startup_cycles: waiting for the first tile, before anything computes.
         drain_cycles: waiting for the last tile to leave.
         latency_ms: all layers in sequence, with start-up and drain.
@@ -128,6 +132,9 @@ class NetworkCost:
     network: Network
     hardware: Hardware
     layers: tuple[LayerCost, ...]
+    objective: Objective
+    space: Mapspace
+    fusion: bool
     startup_cycles: float
     drain_cycles: float
     latency_ms: float
@@ -326,6 +333,9 @@ def simulate(
         layers=tuple(
             _layer_cost(layer, hardware, outcome, i) for i, layer in enumerate(network.layers)
         ),
+        objective=objective,
+        space=space,
+        fusion=fusion,
         startup_cycles=float(startup),
         drain_cycles=float(drain),
         latency_ms=float(costs.latency_ms[0]),

@@ -8,7 +8,7 @@ from math import inf, prod
 from pathlib import Path
 from typing import Any
 
-from nahas.datafiles import nearest, packaged, read_mapping
+from nahas.datafiles import check_schema_version, nearest, packaged, read_mapping
 from nahas.errors import HardwareError, MappingError
 from nahas.vocabulary import Dim, Level, Slot, Tensor
 
@@ -187,14 +187,10 @@ def load_accelerator(path: str | Path) -> Accelerator:
 
     Raises:
         HardwareError: naming file and key, for a file that is missing, damaged, of another
-            schema version, or whose keys or values are wrong.
+            schema version, or whose keys or values are wrong or stand twice.
     """
     content = read_mapping(path, HardwareError)
-    if content.get("schema_version") != SCHEMA_VERSION:
-        raise HardwareError(
-            f"{path}:schema_version is {content.get('schema_version')!r}, "
-            f"but this nahas reads {SCHEMA_VERSION}"
-        )
+    check_schema_version(content, path, SCHEMA_VERSION, HardwareError)
     top = _Part(str(path), content, _TOP, needed=("name", "memories", "axes"))
     memories = _Part(
         f"{path}:memories", top.of("memories", dict), tuple(level.name for level in Level)

@@ -127,7 +127,7 @@ def test_between_two_sizes_lies_a_power_law(node, share, step):
     low, high = tables.srams[node][step : step + 2]
     size = low.size_kb ** (1 - share) * high.size_kb**share
     size = min(max(size, low.size_kb), high.size_kb)
-    found = astuple(tables.sram(size, node, "x"))
+    found = astuple(tables.sram(size, node))
     expected = [
         a ** (1 - share) * b**share for a, b in zip(astuple(low), astuple(high), strict=True)
     ]
@@ -151,9 +151,13 @@ def test_every_accelerator_of_the_space_is_inside_the_tables():
         ({"technology_nm": 28}, "^technology_nm is 28, but the energy tables hold 22, 32, 45 nm"),
         (
             {"register_file_kb": 4},
-            "^register_file_kb is 4 KB, but the SRAM table at 22 nm holds 8 to 4096 KB$",
+            "^register_file_kb is 4, but the SRAM table at 22 nm holds 8 to 4096 KB$",
         ),
-        ({"local_memory_mb": 5}, "^local_memory_mb is 5120 KB, but the SRAM table"),
+        ({"local_memory_mb": 5}, "^local_memory_mb is 5, but the SRAM table"),
+        (
+            {"local_memory_mb": 0.001},
+            r"^local_memory_mb is 0\.001, but the SRAM table at 22 nm holds 0\.0078125 to 4 MB$",
+        ),
     ],
 )
 @pytest.mark.parametrize("function", [access_energies, area_mm2])

@@ -167,9 +167,15 @@ def test_the_datapath_constants_may_be_left_out(tmp_path):
         (("io_gb_per_s: 20", "io_gb_per_s: -1"), r":io_gb_per_s is -1, but it must be"),
         (("io_gb_per_s: 20", "io_gb_per_s: .nan"), r":io_gb_per_s is nan, but it must be"),
         (("schema_version: 1", "schema_version: 2"), r":schema_version is 2, but .* reads 1$"),
-        (("schema_version: 1\n", ""), r":schema_version is None, but .* reads 1$"),
-        (("pes_x: 4", "pes_x: !!python/name:os.sep 4"), r": is not a YAML text file \("),
-        (("pes_x: 4", "pes_x: [4"), r": is not a YAML text file \("),
+        (("schema_version: 1\n", ""), r": has no schema_version, but .* reads schema_version 1$"),
+        (
+            ("pes_x: 4\n", "pes_x: 4\npes_x: 8\n"),
+            r":3: pes_x stands twice, first in line 2",
+        ),
+        (("pes_x: 4", "pes_x: {a: 1, a: 2}"), r":2: a stands twice, first in line 2"),
+        (("pes_x: 4", "pes_x: !!python/name:os.sep 4"), r":2: is not a YAML text file \("),
+        (("pes_x: 4", "pes_x: [4"), r":3: is not a YAML text file \(expected ',' or ']'"),
+        (("pes_x: 4", "pes_x 4"), r":3: is not a YAML text file \(could not find expected ':'"),
         (("pes_x: 4", "pes_x: [4]"), r":pes_x is \[4\], but it must be a number"),
     ],
 )
@@ -188,7 +194,8 @@ def test_a_bad_file_gets_one_sentence_with_file_and_key(tmp_path, edit, message)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "holds a NoneType, but a mapping"),
+        (b"", "holds nothing, but a mapping"),
+        (b"a: &a [*a]\n", "has no schema_version"),
         (b"- 1\n- 2\n", "holds a list, but a mapping"),
         (b"\xff\xfe\x00", "is not a YAML text file"),
     ],
@@ -198,6 +205,16 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(HardwareError, match=message):
         load_hardware(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("2e1", 20), ("5E-1", 0.5), ("1.5e1", 15), (".5e1", 5)]
+)
+def test_a_number_may_have_an_exponent(tmp_path, text, value):
+    path = tmp_path / "mine.yaml"
+    save_hardware(BASELINE, path)
+    path.write_text(path.read_text().replace("io_gb_per_s: 20", f"io_gb_per_s: {text}"))
+    assert load_hardware(path).io_gb_per_s == value
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):

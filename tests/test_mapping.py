@@ -111,6 +111,14 @@ def test_the_drawing_shows_levels_and_loops_one_inside_the_other():
     ]
 
 
+def test_the_drawing_marks_loops_that_end_early_at_the_edge():
+    loops = (Loop(Slot.DRAM, Dim.K, 3), Loop(Slot.LANE_ARRAY, Dim.K, 2), LOOPS[4])
+    drawing = Mapping(loops).drawing(Layer(name="ragged", k=5, c=2)).splitlines()
+    assert drawing[1] == "  for k in 0..2"
+    assert drawing[3].strip() == "parallel for k in 0..1 over LANE_ARRAY (edge: 0..0)"
+    assert drawing[5].strip() == "parallel for c in 0..1 over DATAPATH"
+
+
 @given(mapped_layers())
 def test_evaluate_is_what_walking_counts(drawn):
     layer, mapping = drawn

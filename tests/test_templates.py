@@ -66,6 +66,7 @@ def put(content, path, value):
     ("path", "value", "message"),
     [
         (["schema_version"], 2, "schema_version is 2, but this nahas reads 1"),
+        (["schema_version"], None, "has no schema_version, but this nahas reads schema_version 1"),
         (["nname"], "x", "nname is not known; did you mean 'name'"),
         (["mac_pj"], -1, "mac_pj is -1, but it must be a number above 0"),
         (["weight_bits"], 5, "weight_bits is 5, but it must be one of 4, 8, 16"),
@@ -103,6 +104,21 @@ def test_what_is_missing_is_named(content, written):
     del content["memories"]["DRAM"]["read_pj_per_byte"]
     with pytest.raises(HardwareError, match=r"DRAM\.read_pj_per_byte is missing"):
         load_accelerator(written(content))
+
+
+def test_a_key_that_stands_twice_is_named_with_its_lines(tmp_path):
+    path = tmp_path / "mine.yaml"
+    text = packaged("template_eyeriss.yaml").read_text()
+    lines = text.splitlines()
+    (first,) = (i for i, line in enumerate(lines, 1) if line.strip().startswith("REGISTER_FILE:"))
+    path.write_text(text.replace("{capacity_bytes:", "{capacity_bytes: 1, capacity_bytes:"))
+    with pytest.raises(HardwareError, match=r"mine.yaml:\d+: capacity_bytes stands twice"):
+        load_accelerator(path)
+    again = [*lines[:first], "  REGISTER_FILE: {}", *lines[first:]]
+    path.write_text("\n".join(again))
+    said = rf":{first + 1}: REGISTER_FILE stands twice, first in line {first}: remove one of them$"
+    with pytest.raises(HardwareError, match=said):
+        load_accelerator(path)
 
 
 def test_an_unknown_name_gets_the_nearest():

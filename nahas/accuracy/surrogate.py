@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from nahas.accuracy.gaussian import Floats, covariance
-from nahas.datafiles import packaged
+from nahas.datafiles import check_schema_version, packaged
 from nahas.errors import AccuracyError, SpaceError
 from nahas.spaces import mnasnet
 from nahas.spaces.space import ChoiceArray
@@ -229,11 +229,9 @@ def read_card(path: Path) -> dict[str, Any]:
         card: Any = json.loads(_bytes(path))
     except ValueError as problem:
         raise AccuracyError(f"{path}: is not the card of a surrogate ({problem})") from problem
-    version = card.get("schema_version") if isinstance(card, dict) else None
-    if version != SCHEMA_VERSION:
-        raise AccuracyError(
-            f"{path}:schema_version is {version!r}, but this nahas reads {SCHEMA_VERSION}"
-        )
+    if not isinstance(card, dict):
+        raise AccuracyError(f"{path}: is not the card of a surrogate (it is no JSON object)")
+    check_schema_version(card, path, SCHEMA_VERSION, AccuracyError)
     for key, here in (("decisions", schema()), ("label", LABEL)):
         if card.get(key) != here:
             raise AccuracyError(

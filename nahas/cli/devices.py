@@ -38,7 +38,7 @@ def show_devices(out: Output, folder: Path) -> int:
     left_out = [
         f"{each.device}: {', '.join(each.missing)}" for each in found.devices if each.missing
     ]
-    notes = [f"measured, but no layer list is at hand: {line}" for line in left_out]
+    notes = [f"measured, but not simulated for want of a layer list: {line}" for line in left_out]
     out.show(found.document(), *(_networks(each) for each in found.devices), totals, *notes)
     return 0
 

@@ -19,6 +19,7 @@ from nahas.cli.output import Output, table
 if TYPE_CHECKING:
     from nahas.layers import Layer
     from nahas.mapper import MappedLayer
+    from nahas.templates import Accelerator
 
 
 @command(
@@ -34,9 +35,10 @@ if TYPE_CHECKING:
 @click.argument("dims", nargs=-1, required=True)
 @click.option(
     "--template",
+    metavar="NAME|FILE",
     default="eyeriss",
     show_default=True,
-    help="eyeriss, systolic, nvdla, or the path of a YAML file.",
+    help="The accelerator: eyeriss, systolic, nvdla, or a YAML file.",
 )
 @objective_option
 @click.option(
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
     type=click.Choice(["any", "weight", "output", "input", "row"]),
     default="any",
     show_default=True,
-    help="What stays in place: only mappings that keep this tensor, or rows of the window.",
+    help="Only mappings that keep this tensor in place, or rows of the window; any looks at all.",
 )
 @export_option
 def map_command(
@@ -65,15 +67,15 @@ def map_command(
     from nahas.interop.nest import MappedPoint
     from nahas.mapper import map_layer
     from nahas.mapping import evaluate
-    from nahas.templates import accelerator_from
     from nahas.vocabulary import Access, Dataflow, Level, Objective, Tensor
 
-    layer, accelerator = _layer(dims), accelerator_from(template)
+    layer, accelerator = _layer(dims), _accelerator(template)
     announce_compilation(out)
     found = map_layer(layer, accelerator, Objective[objective.upper()], Dataflow[dataflow.upper()])
+    further: dict[str, Any] = {}
     if export:
         point = MappedPoint(accelerator=accelerator, layer=layer, mapping=found.mapping)
-        write_export(out, [point], export)
+        further = write_export(out, [point], export)
     counts = evaluate(layer, found.mapping, accelerator.template)
     rows = [
         (level.name, tensor.name.lower(), *(counts.of(level, tensor, access) for access in Access))
@@ -89,8 +91,22 @@ def map_command(
         ("level", "tensor", ">reads", ">fills", ">updates"),
         [(*row[:2], *(f"{count:,}" for count in row[2:])) for row in rows],
     )
-    document = {"template": accelerator.name, **found.document(), "words": words}
-    out.show(document, found.mapping.drawing(), _summary(found), shown)
+    document = {"template": accelerator.name, **found.document(), "words": words, **further}
+    out.show(document, _nest(found), _summary(found), shown)
+
+
+def _accelerator(template: str) -> Accelerator:
+    """The accelerator of --template; a preset of `nahas simulate` is told that it is none."""
+    from nahas.errors import UsageError
+    from nahas.hardware import PRESETS
+    from nahas.templates import BUILT_IN, accelerator_from
+
+    if template in PRESETS:
+        raise UsageError(
+            f"--template is '{template}', a --hardware of 'nahas simulate' and 'nahas tile-bench', "
+            f"but must be {', '.join(BUILT_IN)} or the path of a YAML file"
+        )
+    return accelerator_from(template)
 
 
 def _layer(dims: tuple[str, ...]) -> Layer:
@@ -106,7 +122,7 @@ def _layer(dims: tuple[str, ...]) -> Layer:
         name, _, value = text.partition("=")
         if name not in allowed:
             raise UsageError(
-                f"'{text}' names no dim of a layer{nearest(name, allowed)} "
+                f"'{text}' names no dim of a layer{nearest(name.lower(), allowed)} "
                 f"(allowed: {', '.join(allowed)}, each as in k=64)"
             )
         if name in values:
@@ -117,6 +133,27 @@ def _layer(dims: tuple[str, ...]) -> Layer:
     return Layer(name=" ".join(dims), **values)
 
 
+EDGE = (
+    "edge: the steps that a loop has in the last tile of its dim, which its counts do not divide; "
+    "what is beyond the dim is not computed"
+)
+
+DATAFLOWS = {
+    "any": "the innermost loop above the register file leaves no tensor in place",
+    "weight": "the innermost loop above the register file leaves weights in place",
+    "output": "the innermost loop above the register file leaves outputs in place",
+    "input": "the innermost loop above the register file leaves inputs in place",
+    "row": "rows of the window and rows of the output are spread over the array together",
+}
+"""What the name of a dataflow means, of a mapping that has it."""
+
+
+def _nest(found: MappedLayer) -> str:
+    """The loop nest, with a legend where loops are ragged."""
+    drawing = found.mapping.drawing(found.layer)
+    return f"{drawing}\n{EDGE}" if "(edge: " in drawing else drawing
+
+
 def _bypasses(found: MappedLayer) -> str:
     return "".join(
         f"; {' and '.join(tensor.name.lower() for tensor in tensors)} bypass {level.name}"
@@ -125,10 +162,11 @@ def _bypasses(found: MappedLayer) -> str:
 
 
 def _summary(found: MappedLayer) -> str:
+    dataflow = found.dataflow.name.lower()
     return (
         f"{found.cycles:,} cycles ({found.compute_cycles:,} of computing; no mapping takes fewer "
         f"than {found.bound_cycles:,.0f}), {found.energy_pj:,.0f} pJ; optimal in its space: "
         f"{found.counted:,} of {found.members:.3g} members counted (of {found.assignments:,} "
         "spatial assignments), the rest repeated, too large or ruled out by bounds. "
-        f"Dataflow: {found.dataflow.name.lower()}{_bypasses(found)}"
+        f"Dataflow: {dataflow} ({DATAFLOWS[dataflow]}){_bypasses(found)}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +15,7 @@ from nahas.cli.output import Output
 from nahas.cli.settings import line_of, read_settings, settings_text
 from nahas.datafiles import nearest
 from nahas.errors import UsageError
+from nahas.hardware import PRESETS
 
 if TYPE_CHECKING:
     from nahas.interop.nest import MappedPoint
@@ -180,7 +182,7 @@ def hardware_option(function: F) -> F:
         metavar="PRESET|FILE",
         default="edge-baseline",
         show_default=True,
-        help="The accelerator: a preset's name or a YAML file.",
+        help=f"The accelerator: a YAML file, or a preset: {', '.join(PRESETS)}.",
     )(function)
 
 
@@ -267,7 +269,7 @@ def export_option(function: F) -> F:
         "--export",
         metavar="TOOL:DIR",
         type=export_from,
-        help="Write every mapped layer for timeloop, accelforge or zigzag into the new folder DIR.",
+        help="Write what is mapped for timeloop, accelforge or zigzag into the new folder DIR.",
     )(function)
 
 
@@ -281,18 +283,26 @@ def export_from(text: str) -> str:
     return text
 
 
-def write_export(out: Output, points: Iterable[MappedPoint], given: str) -> None:
-    """Export mapped layers, and say what was written and what was left out and why."""
+def write_export(out: Output, points: Iterable[MappedPoint], given: str) -> dict[str, Any]:
+    """Export mapped layers; say what was written, what was left out, and why the first was.
+
+    Returns what the JSON document adds: all reasons.
+    """
     from nahas.interop.export import export
 
     tool, _, folder = given.partition(":")
     made = export(points, tool, folder)
-    if made.left_out:
+    written, left_out = len(made.written), len(made.left_out)
+    for reason in made.left_out:
+        out.detail(f"left out: {reason}")
+    if left_out:
         out.warn(
-            f"{tool} cannot express {len(made.left_out)} layers, which are left out: "
-            + "; ".join(made.left_out)
+            f"{tool} cannot express {left_out} of {written + left_out} layers, which are left out "
+            "(-v names them all, docs/interchange.md 2 says what each tool takes); the first: "
+            f"{made.left_out[0]}"
         )
-    out.say(f"wrote {len(made.written)} layers for {tool} to {folder}")
+    out.say(f"wrote {written} layers for {tool} to {folder}")
+    return {"export": {"tool": tool, "folder": folder, **asdict(made)}}
 
 
 def announce_compilation(out: Output) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nahas.cli.options import announce_compilation
 from nahas.cli.output import Output, table
+
+if TYPE_CHECKING:
+    from nahas.trust.peers import PeerPair
 
 
 def show_peers(out: Output, path: Path) -> int:
@@ -38,12 +42,30 @@ def show_peers(out: Output, path: Path) -> int:
             )
         )
     columns = ("pair", ">cycles", ">bound", ">uJ", "others", ">counted", ">s", "")
-    worse = sum(not pair.never_worse for pair in pairs)
-    better = sum(all(pair.ours.cycles < each.cycles - 1 for each in pair.theirs) for pair in pairs)
-    document = {
-        "pairs": [pair.document() for pair in pairs],
-        "totals": {"pairs": len(pairs), "fewer_cycles": better, "worse": worse},
+    totals = _totals(pairs)
+    document = {"pairs": [pair.document() for pair in pairs], "totals": totals}
+    out.show(document, table(columns, rows), _totals_text(totals))
+    return 1 if totals["worse"] else 0
+
+
+def _totals(pairs: list[PeerPair]) -> dict[str, int]:
+    compared = [pair for pair in pairs if pair.theirs]
+    no_worse = sum(pair.never_worse for pair in compared)
+    return {
+        "pairs": len(pairs),
+        "compared": len(compared),
+        "no_worse": no_worse,
+        "fewer_cycles": sum(
+            all(pair.ours.cycles < each.cycles - 1 for each in pair.theirs) for pair in compared
+        ),
+        "worse": len(compared) - no_worse,
     }
-    total = f"{len(pairs)} pairs: fewer cycles than any other on {better}, worse on {worse}"
-    out.show(document, table(columns, rows), total)
-    return 1 if worse else 0
+
+
+def _totals_text(totals: dict[str, int]) -> str:
+    alone = totals["pairs"] - totals["compared"]
+    return (
+        f"{totals['no_worse']} of {totals['compared']} pairs no worse than any other mapper, "
+        f"{totals['fewer_cycles']} of them with fewer cycles"
+        + (f"; {alone} more pairs that no other mapper was run on" if alone else "")
+    )

@@ -52,6 +52,10 @@ if TYPE_CHECKING:
 def simulate(out: Output, *, network: str, hardware: str, **options: Any) -> int:
     """Simulate NETWORK, a built-in name or a .keras, .onnx or .tflite file, on an accelerator.
 
+    Built in are mobilenet-v2, mobilenet-v3-large, mobilenet-edgetpu, efficientnet-b0,
+    efficientnet-edgetpu-s and resnet-50; a network that a search has printed is one too, as
+    macro:22212220.
+
     Prints for every layer its shape, work, cycles, what bounds it, which of its activations stay
     on chip, its utilisation, its energy by component and its mapping; then the totals. Exits with
     3 when a layer cannot be mapped.
@@ -63,7 +67,7 @@ def simulate(out: Output, *, network: str, hardware: str, **options: Any) -> int
     from nahas.simulate import simulate as simulated
     from nahas.vocabulary import Objective, Reason
 
-    described, operators = network_from(out, network)
+    described, further = network_from(out, network)
     accelerator, folder = hardware_from(hardware), options["tables"]
     own = load_tables(folder) if folder else None
     use_workers(options["workers"])
@@ -72,9 +76,9 @@ def simulate(out: Output, *, network: str, hardware: str, **options: Any) -> int
     space = mapspace(options)
     cost = simulated(described, accelerator, objective, own, fusion=options["fusion"], space=space)
     if options["export"]:
-        write_export(out, points_of(cost, own), options["export"])
+        further |= write_export(out, points_of(cost, own), options["export"])
     out.show(
-        network_document(cost) | operators,
+        network_document(cost) | further,
         layers_table(cost),
         mappings_text(cost),
         totals_table(cost),

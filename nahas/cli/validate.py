@@ -1,4 +1,4 @@
-"""`nahas validate`: our counts beside Timeloop's."""
+"""`nahas validate`: our figures beside those of other tools, simulated RTL and real devices."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ _KINDS = {"cases": "FILE", "peers": "FILE", "dpu": "FOLDER", "rtl": "FOLDER", "d
 )
 @click.option(
     "--architectures",
+    metavar="N",
     type=click.IntRange(min=0),
     default=6,
     show_default=True,
@@ -75,11 +76,19 @@ _KINDS = {"cases": "FILE", "peers": "FILE", "dpu": "FOLDER", "rtl": "FOLDER", "d
     help="Latencies over all 50,000 accelerators beside those released for a sister space.",
 )
 def validate(out: Output, *, architectures: int, sister: bool, **given: Path | None) -> int:
-    """Compare access counts, energies and cycles with Timeloop's, case by case.
+    """Compare with Timeloop, other mappers, simulated RTL, measured devices or a sister space.
 
-    Exits with 1 when any number differs or a mapping does not fit the given array. A case that
-    needs what is not modelled, a transfer between neighbouring PEs, is refused by name; with
-    nothing but such cases it exits with 2. With --verbose every number is shown.
+    One comparison at a time, by the option that names its data. docs/trust.md and docs/peers.md
+    explain what each of them shows, and where the data is from.
+
+    --cases compares access counts, energies and cycles with Timeloop's, case by case: exits with 1
+    when any number differs or a mapping does not fit the given array. A case that needs what is
+    not modelled, a transfer between neighbouring PEs, is refused by name; with nothing but such
+    cases it exits with 2. With --verbose every number is shown.
+
+    --peers exits with 1 where another mapper is better, and --sister where ratios between
+    networks are off by more than 25 %. The others print how far apart figures are, and exit
+    with 0.
     """
     from nahas.errors import UsageError
 

@@ -98,6 +98,9 @@ def edge_accelerator(hardware: Hardware, tables: Tables | None = None) -> Accele
         ),
         mac_pj=energies.mac_pj,
         technology_nm=hardware.technology_nm,
+        weight_bits=hardware.weight_bits,
+        activation_bits=hardware.activation_bits,
+        partial_sum_bits=hardware.partial_sum_bits,
         clock_mhz=hardware.clock_mhz,
     )
 
@@ -142,20 +145,6 @@ def ragged_dims(layer: Layer, mapping: Mapping) -> list[Dim]:
         for dim in Dim
         if prod(loop.count for loop in mapping.loops if loop.dim is dim) != extent_of(layer, dim)
     ]
-
-
-def last_counts(layer: Layer, mapping: Mapping) -> tuple[int, ...]:
-    """Steps of each loop when all loops of its dim outside it are in their last one [loops].
-
-    They are the digits of the dim's last point, plus one: where factors are ragged, fewer than
-    the loop's count. [docs/equations.md 1.3]
-    """
-    left = {dim: extent_of(layer, dim) - 1 for dim in Dim}
-    counts = []
-    for loop, step in zip(mapping.loops, mapping.steps(), strict=True):
-        digit, left[loop.dim] = divmod(left[loop.dim], step)
-        counts.append(digit + 1)
-    return tuple(counts)
 
 
 def spreads(point: MappedPoint, mapping: Mapping) -> dict[Slot, tuple[Spread, ...]]:

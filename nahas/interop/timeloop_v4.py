@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from nahas.errors import InteropError, LayerError, MappingError
-from nahas.interop.nest import TENSOR_NAMES, MappedPoint, Spread, last_counts, merged, spreads
+from nahas.interop.nest import TENSOR_NAMES, MappedPoint, Spread, merged, spreads
 from nahas.interop.tagged import Row, Tagged, read_tagged, tagged_text
 from nahas.layers import Layer
-from nahas.mapping import Loop, Mapping, extent_of
+from nahas.mapping import Loop, Mapping, extent_of, last_counts
 from nahas.vocabulary import Access, Dim, Level, Slot, Tensor
 
 VERSION = "0.4"

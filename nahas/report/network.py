@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from nahas.hardware import Hardware
 from nahas.layers import Layer
 from nahas.report.summary import accelerator_text
 from nahas.simulate import PJ_PER_MJ, LayerCost, NetworkCost
@@ -18,20 +20,24 @@ if TYPE_CHECKING:
 COMPONENTS = ("mac_pj", "register_file_pj", "local_memory_pj", "dram_pj", "leakage_pj")
 """What the energy of a layer is the sum of: fields of `LayerCost`."""
 
-COSTS = (
-    "cycles",
-    "compute_cycles",
-    "local_memory_cycles",
-    "io_cycles",
-    "energy_pj",
-    *COMPONENTS,
-    "weight_bytes",
-    "input_bytes",
-    "output_bytes",
-    "utilisation",
-    "bound",
-)
+CYCLES = ("cycles", "compute_cycles", "local_memory_cycles", "io_cycles")
+BYTES = ("weight_bytes", "input_bytes", "output_bytes")
+COUNTS = (*CYCLES, *BYTES)
+"""Fields of `LayerCost` that are whole numbers, though kernels hold them as floats."""
+
+COSTS = (*CYCLES, "energy_pj", *COMPONENTS, *BYTES, "utilisation", "bound")
 """Fields of `LayerCost` that a layer without a mapping does not have."""
+
+UNUSUAL = {
+    "macs_per_simd": "{} MACs per SIMD unit",
+    "local_memory_bytes_per_cycle": "{} bytes of local memory per cycle",
+    "weight_bits": "weights of {} bits",
+    "activation_bits": "activations of {} bits",
+    "partial_sum_bits": "sums of {} bits",
+    "parameter_memory_mb": "parameter memory {} MB",
+    "activation_units": "{} activation units",
+}
+"""What is said of an accelerator where it is not as the paper's template has it."""
 
 ENERGY_WORDS = ("energy", "MAC", "reg. file", "local", "DRAM", "leak")
 """Columns of energy: the sum, then `COMPONENTS`."""
@@ -128,12 +134,15 @@ def mappings_text(cost: NetworkCost) -> str:
     ending = f"; {said}" if said else ""
     return "\n".join(
         [
+            "on chip: the input, the output or the weights (w) of a layer are in local memory and "
+            "do not cross the I/O interface.",
             "I/O of a layer includes the first weights of the next, fetched ahead; "
             "every mapping is chosen for its layer alone.",
             "",
-            f"mappings: what the innermost loops leave in place, and the loops, outermost "
-            f"first{ending}; K, C output and input channels, G groups, "
-            "P x Q output and R x S filter positions:",
+            "mappings: what the innermost loop above the register file leaves in place (any: "
+            f"nothing), and the loops, outermost first{ending}; K, C output and input channels, "
+            "G groups, P x Q output and R x S filter positions; where counts multiply to more than "
+            "a dim has, its last tile is smaller:",
             *lines,
         ]
     )
@@ -156,7 +165,12 @@ def _totals(cost: NetworkCost) -> list[tuple[str, str]]:
     network, hardware = cost.network, cost.hardware
     rows = [
         ("network", f"{network.name}: {len(network.layers)} layers"),
-        ("accelerator", f"{accelerator_text(asdict(hardware))} at {hardware.clock_mhz:g} MHz"),
+        ("accelerator", hardware_text(hardware)),
+        (
+            "mappings",
+            f"objective {cost.objective.name.lower()}, mapspace {cost.space.name.lower()}, "
+            f"fusion {'on' if cost.fusion else 'off'}",
+        ),
         ("work", f"{network.macs / 1e6:,.2f} million MACs, {network.parameters:,} parameters"),
         ("area", f"{cost.area_mm2:.2f} mm² at {hardware.technology_nm} nm"),
     ]
@@ -193,6 +207,19 @@ def _totals(cost: NetworkCost) -> list[tuple[str, str]]:
             f"activations {cost.activation_megabytes:.3f} MB",
         ),
     ]
+
+
+def hardware_text(hardware: Hardware) -> str:
+    """An accelerator in a line: its seven parameters, its clock, and what is not the default."""
+    defaults = {field.name: field.default for field in fields(Hardware)}
+    given = {name: getattr(hardware, name) for name in UNUSUAL}
+    unusual = [
+        UNUSUAL[name].format(f"{value:g}")
+        for name, value in given.items()
+        if value != defaults[name]
+    ]
+    usual = f"{accelerator_text(asdict(hardware))} at {hardware.clock_mhz:g} MHz"
+    return ", ".join([usual, *unusual])
 
 
 def _groups(cost: NetworkCost) -> list[str]:
@@ -243,6 +270,9 @@ def network_document(cost: NetworkCost) -> dict[str, Any]:
     return {
         "network": cost.network.name,
         "hardware": asdict(cost.hardware),
+        "objective": cost.objective,
+        "space": cost.space,
+        "fusion": cost.fusion,
         "layers": [_layer_document(of) for of in cost.layers],
         "total": {
             "area_mm2": cost.area_mm2,
@@ -266,9 +296,9 @@ def _total_costs(cost: NetworkCost) -> dict[str, Any]:
         "energy_without_dram_mj": energy_without_dram_mj(cost),
         "power_mw": power_mw(cost),
         "edp_mj_ms": edp_mj_ms(cost),
-        "cycles": cost.cycles,
-        "startup_cycles": cost.startup_cycles,
-        "drain_cycles": cost.drain_cycles,
+        "cycles": _whole(cost.cycles),
+        "startup_cycles": _whole(cost.startup_cycles),
+        "drain_cycles": _whole(cost.drain_cycles),
         "tops": cost.tops,
         "utilisation": cost.tops / cost.hardware.peak_tops,
         "weight_megabytes": cost.weight_megabytes,
@@ -282,15 +312,21 @@ def _total_costs(cost: NetworkCost) -> dict[str, Any]:
     return {**told, "energy_by_component_mj": by_component}
 
 
+def _whole(count: float) -> float:
+    """A count as the whole number that it is; what cannot run has none."""
+    return int(count) if isfinite(count) else count
+
+
 def _layer_document(of: LayerCost) -> dict[str, Any]:
     layer, runs = of.layer, of.reason is Reason.OK
+    costs: dict[str, Any] = {name: getattr(of, name) if runs else None for name in COSTS}
     return {
         "name": layer.name,
         "kind": layer.kind,
         "shape": shape_text(layer),
         "macs": layer.macs,
         "parameters": layer.parameters,
-        **{name: getattr(of, name) if runs else None for name in COSTS},
+        **(costs | {name: _whole(costs[name]) for name in COUNTS if runs}),
         "input_on_chip": of.input_on_chip,
         "output_on_chip": of.output_on_chip,
         "weights_on_chip": of.weights_on_chip,

@@ -76,7 +76,8 @@ def best_designs(result: SearchResult, count: int) -> list[Design]:
 def accelerator_text(hardware: Mapping[str, Any]) -> str:
     """An accelerator in a line: its seven parameters."""
     return (
-        f"{hardware['pes_x']}x{hardware['pes_y']} PEs, {hardware['compute_lanes']} lanes, "
+        f"{hardware['pes_x']}x{hardware['pes_y']} PEs, "
+        f"{hardware['compute_lanes']} lane{'s' if hardware['compute_lanes'] > 1 else ''}, "
         f"{hardware['simd_units']} SIMD, {hardware['local_memory_mb']:g} MB, "
         f"{hardware['register_file_kb']:g} KB, {hardware['io_gb_per_s']:g} GB/s"
     )

@@ -236,5 +236,5 @@ def test_a_card_of_something_else_is_refused(copy, changes, message):
 @pytest.mark.parametrize("text", ["", "{", "[1]", "\xff"])
 def test_what_is_no_card_is_refused(copy, text):
     card_path(copy).write_text(text, encoding="latin-1")
-    with pytest.raises(AccuracyError, match=r"json: ?(is not the card|schema_version is None)"):
+    with pytest.raises(AccuracyError, match="json: is not the card of a surrogate"):
         load_surrogate(copy)

@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from nahas.cli.map import DATAFLOWS
+from nahas.vocabulary import Dataflow
+
 LAYER = ("k=8", "c=4", "p=6", "q=6", "r=3", "s=3")
 
 
@@ -33,7 +36,26 @@ def test_a_dataflow_is_asked_for_and_named(nahas):
     document = json.loads(nahas("map", *LAYER, "--dataflow", "output", "--json").out)
     assert document["dataflow"] == "output"
     assert document["bypassed"] == {}
-    assert "Dataflow: row" in nahas("map", *LAYER).out
+    assert "Dataflow: row (rows of the window and" in nahas("map", *LAYER).out
+
+
+def test_every_dataflow_is_explained(nahas):
+    assert set(DATAFLOWS) == {dataflow.name.lower() for dataflow in Dataflow}
+    out = nahas("map", "g=64").out
+    assert "Dataflow: any (the innermost loop above the register file leaves no tensor" in out
+
+
+def test_ragged_loops_are_marked_and_explained(nahas):
+    out = nahas("map", "k=20", "c=3", "p=15", "q=15").out
+    assert "parallel for p in 0..3 over LANE_ARRAY (edge: 0..2)\n" in out
+    assert "\nedge: the steps that a loop has in the last tile of its dim" in out
+    assert "edge" not in nahas("map", "k=8", "c=4").out
+
+
+def test_counts_are_whole_numbers(nahas):
+    document = json.loads(nahas("map", *LAYER, "--json").out)
+    whole = ("cycles", "compute_cycles", "assignments", "members", "counted")
+    assert all(type(document[key]) is int for key in whole)
 
 
 def test_what_bypasses_a_level_is_named(nahas, tmp_path):
@@ -53,7 +75,9 @@ def test_what_bypasses_a_level_is_named(nahas, tmp_path):
         (("m=8",), "'m=8' names no dim of a layer"),
         (("k=0",), "k must be a whole number above 0"),
         (("k=8", "k=9"), "k stands twice"),
+        (("K=8",), "did you mean 'k'"),
         (("k=8", "--template", "eyeris"), "did you mean 'eyeriss'"),
+        (("k=8", "--template", "coral"), "is 'coral', a --hardware of 'nahas simulate'"),
     ],
 )
 def test_errors_are_one_sentence(nahas, arguments, message):

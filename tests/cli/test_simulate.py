@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import MISSING, asdict, fields, replace
 
 import pytest
 
-from nahas.hardware import Hardware, preset, save_hardware
+from nahas.hardware import PRESETS, Hardware, preset, save_hardware
 from nahas.layers import Layer
 from nahas.mapping import Loop, Mapping
-from nahas.networks import named
-from nahas.report.network import layers_table, shape_text
+from nahas.networks import NAMES, named
+from nahas.report.network import (
+    COUNTS,
+    UNUSUAL,
+    hardware_text,
+    layers_table,
+    network_document,
+    shape_text,
+)
 from nahas.simulate import simulate
 from nahas.vocabulary import Dim, Slot, Tensor
 
@@ -268,9 +275,64 @@ def test_export_writes_a_folder_for_every_mapped_layer(nahas, cost, tmp_path):
 
 
 def test_layers_that_a_format_cannot_express_are_warned_of(nahas, tmp_path):
-    ran = nahas("simulate", "mobilenet-v2", "--export", f"zigzag:{tmp_path / 'out'}", "--json")
-    (warning,) = json.loads(ran.out)["warnings"]
-    assert "layers, which are left out: layer '6_pointwise': the factors of P do not" in warning
+    folder = tmp_path / "out"
+    ran = nahas("simulate", "mobilenet-v2", "--export", f"zigzag:{folder}", "--json")
+    document = json.loads(ran.out)
+    (warning,) = document["warnings"]
+    assert warning.startswith("zigzag cannot express 36 of 53 layers, which are left out")
+    assert "the first: layer '6_pointwise': the factors of P do not" in warning
+    assert len(warning) < 300
+    left_out = document["export"]["left_out"]
+    assert len(left_out) == 36
+    assert sorted(document["export"]["written"]) == sorted(map(str, folder.iterdir()))
+    said = nahas("simulate", "mobilenet-v2", "--export", f"zigzag:{tmp_path / 'two'}", "-v").err
+    assert all(f"left out: {reason}\n" in said for reason in left_out)
+
+
+def test_it_says_what_was_minimised_where_and_whether_fused(nahas):
+    chosen = ("--objective", "edp", "--space", "full", "--dataflow", "output")
+    document = json.loads(nahas("simulate", "mobilenet-v2", *chosen, "--json").out)
+    assert [document[key] for key in ("objective", "space", "fusion")] == [
+        *("edp", "full_output", False)
+    ]
+    out = nahas("simulate", "mobilenet-v2", *chosen).out
+    assert "objective edp, mapspace full_output, fusion off" in out
+    out = nahas("simulate", "mobilenet-v2", "--fusion").out
+    assert "objective latency, mapspace dataflows, fusion on" in out
+
+
+def test_an_accelerator_is_told_with_what_is_not_the_default():
+    usual = preset("edge-baseline")
+    assert hardware_text(usual) == "4x4 PEs, 4 lanes, 64 SIMD, 2 MB, 32 KB, 20 GB/s at 800 MHz"
+    words = replace(usual, weight_bits=4, partial_sum_bits=16, parameter_memory_mb=0.5)
+    assert hardware_text(words) == (
+        f"{hardware_text(usual)}, weights of 4 bits, sums of 16 bits, parameter memory 0.5 MB"
+    )
+
+
+def test_no_parameter_of_an_accelerator_goes_unsaid():
+    seven = {field.name for field in fields(Hardware) if field.default is MISSING}
+    assert {*seven, "clock_mhz", "technology_nm", *UNUSUAL} == set(asdict(TINY))
+
+
+@pytest.mark.parametrize("fusion", [False, True])
+def test_counts_are_whole_numbers(fusion):
+    chip = replace(preset("edge-baseline"), local_memory_mb=0.0625, io_gb_per_s=5, weight_bits=4)
+    cost = simulate(named("mobilenet-v2"), chip, fusion=fusion)
+    assert any(of.fused for of in cost.layers) == fusion
+    document = network_document(cost)
+    for told, of in zip(document["layers"], cost.layers, strict=True):
+        assert all(type(told[name]) is int for name in COUNTS)
+        assert [told[name] for name in COUNTS] == [getattr(of, name) for name in COUNTS]
+    for name in ("cycles", "startup_cycles", "drain_cycles"):
+        assert type(document["total"][name]) is int
+        assert document["total"][name] == getattr(cost, name)
+
+
+def test_help_names_every_network_and_every_preset(nahas):
+    text = " ".join(nahas("simulate", "--help").out.split()).replace("- ", "-")
+    assert all(f" {name}" in text for name in NAMES)
+    assert all(f" {name}" in text for name in PRESETS)
 
 
 def test_an_onnx_file_is_simulated_like_its_network(nahas, cost, tmp_path):

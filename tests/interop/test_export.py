@@ -15,13 +15,13 @@ from nahas.hardware import preset
 from nahas.interop import export as exports
 from nahas.interop.accelforge_out import accelforge_files
 from nahas.interop.export import FORMATS, export, points_of
-from nahas.interop.nest import MappedPoint, edge_accelerator, last_counts, merged, ragged_dims
+from nahas.interop.nest import MappedPoint, edge_accelerator, merged, ragged_dims
 from nahas.interop.tagged import Tagged, read_tagged, tagged_text
 from nahas.interop.timeloop_v4 import read_timeloop
 from nahas.interop.zigzag_out import DIMS, zigzag_files
 from nahas.layers import Layer
 from nahas.mapper import map_layer
-from nahas.mapping import Loop, Mapping, evaluate, extent_of
+from nahas.mapping import Loop, Mapping, evaluate, extent_of, last_counts
 from nahas.networks import named
 from nahas.simulate import simulate
 from nahas.templates import accelerator_from
@@ -58,6 +58,11 @@ class TestFolders:
         assert len(made.written) + len(made.left_out) == len(mobilenet)
         assert len(made.left_out) >= len(ragged) > 0
         assert f"layer '{ragged[0].layer.name}': the factors of" in "".join(made.left_out)
+
+    def test_words_are_as_wide_as_the_accelerators(self):
+        widths = {"weight_bits": 4, "activation_bits": 16, "partial_sum_bits": 24}
+        edge = edge_accelerator(replace(preset("edge-baseline"), **widths))
+        assert {name: getattr(edge, name) for name in widths} == widths
 
     def test_nothing_to_write_is_an_error(self, tmp_path):
         loops = (Loop(Slot.DRAM, Dim.K, 3), Loop(Slot.REGISTER_FILE, Dim.K, 2))
