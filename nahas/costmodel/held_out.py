@@ -32,11 +32,10 @@ def errors_of(predicted: Floats, true: Floats) -> dict[str, float | None]:
     """How far predicted logarithms [B] are from the true ones [B].
 
     Returns:
-        mape: mean absolute relative error of the costs themselves, in percent; median: that
-            error's median.
-        within_10: share of designs whose cost is off by at most 10 %, in percent.
-        spearman: rank correlation; kendall: tau-b. None where a side is constant, and all are
-            None where there is no design.
+        By name: `mape` and `median`, of the absolute relative errors of the costs themselves, in
+        percent; `within_10`, the share of designs whose cost is off by at most 10 %, in percent;
+        `spearman`, the rank correlation, and `kendall`, tau-b, which are None where a side is
+        constant. All are None where there is no design.
     """
     from scipy.stats import kendalltau, spearmanr
 
@@ -57,9 +56,9 @@ def validity_of(probability: Floats, can_run: NDArray[np.bool_]) -> dict[str, fl
     """How well probabilities [B] tell designs that can run from those that cannot.
 
     Returns:
-        auc: the chance that a design that can run has a higher probability than one that cannot,
-            ties counting half; by ranks. None where all are of one kind.
-        accuracy: share of designs on the right side of 0.5, in percent; None where there is none.
+        By name: `auc`, the chance that a design that can run has a higher probability than one
+        that cannot, ties counting half, or None where all are of one kind; `accuracy`, the share
+        of designs on the right side of 0.5 in percent, or None where there is none.
     """
     from scipy.stats import rankdata
 

@@ -63,8 +63,8 @@ class Run:
         """
         if self.output is None:
             return
-        check_output(self.output, replace=self.replace or self.resume)
         folder = partial_folder(self.output)
+        check_output(self.output, replace=self.replace or (self.resume and folder.exists()))
         if self.replace and not self.resume:
             remove_partial(self.output)
         elif folder.exists() and not self.resume:

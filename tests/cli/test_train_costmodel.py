@@ -92,6 +92,25 @@ def test_json_is_the_card_alone_and_the_seed_decides_it(run):
     assert undocumented == []
 
 
+def test_an_interrupted_run_says_how_to_go_on_and_does(run, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "write_log", interrupted)
+        done = run(*QUICK)
+    assert done.exit_code != 0
+    assert "interrupted; continue with the same command and --resume" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["costmodel.keras.partial"]
+    assert "holds a run that was broken off; go on with --resume" in str(run(*QUICK).exception)
+    other = run(*QUICK, "--hidden", "8", "--resume")
+    assert "holds a run with hidden [256, 256, 256], but here it is [8]" in str(other.exception)
+    done = run(*QUICK, "--resume")
+    assert done.exit_code == 0, done.output
+    assert len((tmp_path / "costmodel.csv").read_text().splitlines()) == 1 + 2
+    assert "is there already" in str(run(*QUICK, "--resume").exception)
+
+
 def test_samples_are_written_once_and_read_again(run, tmp_path):
     pytest.importorskip("pyarrow")
     done = run(*QUICK, "--data", "s.parquet", "--label-only")
