@@ -49,7 +49,7 @@ class Recipe:
     members: int = 1
     validity: str = "auto"
     hidden: tuple[int, ...] = HIDDEN
-    activation: str = "relu"
+    activation: str = "silu"
     dropout: float = 0.0
     epochs: int = 60
     batch: int = 256
