@@ -17,6 +17,18 @@ from nahas.vocabulary import Reason
 
 
 @dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What a search that asked a cost model was told of a design; as the fields of `Design`."""
+
+    latency_ms: float
+    energy_mj: float
+    area_mm2: float
+    reward: float
+    feasible: bool
+    satisfied: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Design:
     """A network on an accelerator, and what is known of the two.
 
@@ -36,6 +48,8 @@ class Design:
         reason: why it is infeasible; 'ok' where it is not.
         further_accelerators: where it is the best design of its network, how many other
             accelerators that run the network were tried with it; else None.
+        predicted: what the search was told instead, where it asked a cost model; all else here
+            is simulated.
     """
 
     trial: int | None
@@ -52,6 +66,7 @@ class Design:
     satisfied: bool
     reason: str
     further_accelerators: int | None = None
+    predicted: Prediction | None = None
 
 
 def design(joint: JointSpace, trials: Trials, row: int) -> Design:
@@ -88,13 +103,40 @@ def described(
     )
 
 
-def best_designs(joint: JointSpace, trials: Trials, count: int) -> list[Design]:
-    """The designs of `best_rows`."""
+def best_designs(
+    joint: JointSpace, trials: Trials, count: int, predicted: Trials | None = None
+) -> list[Design]:
+    """The designs of `best_rows`.
+
+    Args:
+        joint: the space.
+        trials: with simulated costs.
+        count: the most designs to give.
+        predicted: where the search asked a cost model, all its trials.
+    """
     rows, further = best_rows(joint, trials, count)
-    return [
+    best = [
         replace(design(joint, trials, row), further_accelerators=others)
         for row, others in zip(rows.tolist(), further.tolist(), strict=True)
     ]
+    if predicted is None:
+        return best
+    told = np.searchsorted(predicted.number, trials.number[rows])
+    return [
+        replace(of, predicted=_prediction(predicted, int(row)))
+        for of, row in zip(best, told, strict=True)
+    ]
+
+
+def _prediction(trials: Trials, row: int) -> Prediction:
+    return Prediction(
+        latency_ms=float(trials.latency_ms[row]),
+        energy_mj=float(trials.energy_mj[row]),
+        area_mm2=float(trials.area_mm2[row]),
+        reward=float(trials.reward[row]),
+        feasible=bool(trials.feasible[row]),
+        satisfied=bool(trials.satisfied[row]),
+    )
 
 
 def best_rows(
@@ -110,18 +152,24 @@ def best_rows(
         The rows [N <= count], and for each [N] on how many further accelerators of those that
         were tried its network runs.
     """
-    feasible = np.flatnonzero(trials.feasible)
-    some = trials[feasible]
-    keys = (some.number, some.area_mm2, some.energy_mj, -some.reward, ~some.satisfied)
-    order = feasible[np.lexsort(keys)]
-    if not order.size:
-        return order, order
-    different = _distinct(joint, trials.choices[order])
-    designs = order[np.sort(different)]
+    designs = ranked_rows(joint, trials)
+    if not designs.size:
+        return designs, designs
     networks = _alike(joint, trials.choices[designs])[:, : len(joint.network_space.space.decisions)]
     _, first, accelerators = np.unique(networks, axis=0, return_index=True, return_counts=True)
     best = np.argsort(first)[:count]
     return designs[first[best]], accelerators[best] - 1
+
+
+def ranked_rows(joint: JointSpace, trials: Trials) -> NDArray[np.int64]:
+    """Rows of the feasible trials, best first in the order of `best_rows`, each design once."""
+    feasible = np.flatnonzero(trials.feasible)
+    if not feasible.size:
+        return feasible
+    some = trials[feasible]
+    keys = (some.number, some.area_mm2, some.energy_mj, -some.reward, ~some.satisfied)
+    order = feasible[np.lexsort(keys)]
+    return order[np.sort(_distinct(joint, trials.choices[order]))]
 
 
 def distinct_designs(joint: JointSpace, trials: Trials) -> int:

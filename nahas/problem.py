@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,10 +12,12 @@ import numpy as np
 
 from nahas.accuracy.backend import AccuracyBackend
 from nahas.cost import DesignCosts
+from nahas.energy import Tables
 from nahas.errors import UsageError
 from nahas.hardware import Hardware, hardware_from
 from nahas.network import Network
 from nahas.reward import Limit
+from nahas.spaces.accelerator import accelerator_space
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
 from nahas.spaces.space import ChoiceArray
@@ -43,6 +45,7 @@ class Search:
 
     Attributes:
         space: name of the network space.
+        hardware_space: name of the space of accelerators.
         table: file of measured accuracies; None takes the packaged surrogate.
         controller: 'ppo' or 'random'.
         seed: of all randomness.
@@ -55,12 +58,15 @@ class Search:
         baseline: the baseline accelerator, a preset's name or a file.
         objective: what the mapper minimises in every layer.
         tables: folder of the user's energy and area tables.
+        cost_model: file of a learned cost model that takes the simulator's place until the best
+            designs are simulated again; None searches by the simulator.
         study: file that keeps the trials; None keeps none.
         resume: continue that study instead of starting it.
         best: number of designs to report.
     """
 
     space: str = "mnasnet"
+    hardware_space: str = "paper"
     table: Path | None = None
     controller: str = "ppo"
     seed: int = 0
@@ -76,6 +82,7 @@ class Search:
     baseline: str = "edge-baseline"
     objective: Objective = Objective.LATENCY
     tables: Path | None = None
+    cost_model: Path | None = None
     study: Path | None = None
     resume: bool = False
     best: int = 10
@@ -94,28 +101,38 @@ class Problem:
     Attributes:
         joint: the space.
         accuracy: of network choices.
-        cost: of B networks on B accelerators.
+        cost: of choices [B, D], what the search measures.
+        simulate: costs of B networks on B accelerators by the simulator, for what must be true
+            whatever the search measures: the baseline, and what a report says.
         reference: [D] the network choice of the baseline design.
         baseline: its accelerator.
         fingerprints: hashes of what computes costs, by name.
+        cost_model: the hash of the model's weights where `cost` predicts; None where it is the
+            simulator.
     """
 
     joint: JointSpace
     accuracy: AccuracyBackend
-    cost: Callable[[Sequence[Network], Sequence[Hardware]], DesignCosts]
+    cost: Callable[[ChoiceArray], DesignCosts]
+    simulate: Callable[[Sequence[Network], Sequence[Hardware]], DesignCosts]
     reference: ChoiceArray
     baseline: Hardware
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    cost_model: str | None = None
+
+    def simulated(self, choices: ChoiceArray) -> DesignCosts:
+        """Costs of choices [B, D] by the simulator."""
+        return self.simulate(*self.joint.designs(choices))
 
     def probed(self) -> dict[str, str]:
-        """The fingerprints, and hashes of accuracies and costs of some fixed designs.
+        """The fingerprints, and hashes of accuracies and simulated costs of some fixed designs.
 
         The latter notice what no list of sources would: another table of accuracies, a block
         built otherwise.
         """
         choices = self.joint.space.sample(_PROBES, np.random.default_rng(0))
         accuracy = self.accuracy.accuracy(self.joint.split(choices)[0])
-        costs = self.cost(*self.joint.designs(choices))
+        costs = self.simulated(choices)
         columns = (costs.latency_ms, costs.energy_mj, costs.area_mm2)
         return {
             **self.fingerprints,
@@ -128,21 +145,40 @@ def problem_of(search: Search) -> Problem:
     """The problem that the options name.
 
     Raises:
-        NahasError: for an unknown space, hardware, controller or table.
+        NahasError: for an unknown space, hardware, controller or table, or a cost model that
+            learned other costs.
     """
     from nahas.energy import load_tables, packaged_tables
     from nahas.kernels._jit import kernel_fingerprint
     from nahas.simulate import simulate_designs
+    from nahas.spaces.simulated import simulate_choices
 
     network_space = named(search.space)
     tables = load_tables(search.tables) if search.tables else packaged_tables()
-    return Problem(
-        joint=JointSpace(network_space),
+    joint = JointSpace(network_space, accelerator_space(search.hardware_space))
+    problem = Problem(
+        joint=joint,
         accuracy=_accuracy(search),
-        cost=partial(simulate_designs, objective=search.objective, tables=tables),
+        cost=partial(simulate_choices, joint, objective=search.objective, tables=tables),
+        simulate=partial(simulate_designs, objective=search.objective, tables=tables),
         reference=network_space.choice_named(REFERENCES[search.space]),
         baseline=hardware_from(search.baseline),
         fingerprints={"kernels": kernel_fingerprint(), "energy tables": tables.fingerprint},
+    )
+    if search.cost_model is None:
+        return problem
+    return _predicted(problem, search.cost_model, search.objective, tables)
+
+
+def _predicted(problem: Problem, path: Path, objective: Objective, tables: Tables) -> Problem:
+    """The same problem, searched by what a cost model predicts."""
+    from nahas.costmodel.predicted import load_for, predicted_costs
+
+    model = load_for(path, problem.joint, objective, tables)
+    return replace(
+        problem,
+        cost=partial(predicted_costs, model),
+        cost_model=model.card.weights_sha256,
     )
 
 

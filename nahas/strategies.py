@@ -20,7 +20,9 @@ from nahas.designs import Design, best_designs, described
 from nahas.errors import UsageError
 from nahas.manifest import versions
 from nahas.problem import CONTROLLERS, Problem, Search, problem_of
+from nahas.recheck import simulated_again
 from nahas.reward import Reward, Target
+from nahas.spaces.accelerator import accelerator_space
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
 from nahas.study.file import check_exists, damaged
@@ -51,6 +53,8 @@ class SearchResult:
         targets: the limits by metric, in the metric's unit.
         accuracy_label: what the accuracies are; to be shown with them.
         trials: all trials of the study.
+        simulated: where the costs of `trials` are a cost model's, those that were simulated
+            again, with true costs; None where all are simulated.
         joint: the space, to name any trial with `designs.design`.
         options: what the sequence of trials follows from.
         seed: of the search.
@@ -70,6 +74,12 @@ class SearchResult:
     stop: Stop | None = None
     seconds: float = 0.0
     study: Path | None = None
+    simulated: Trials | None = None
+
+    @property
+    def true(self) -> Trials:
+        """The trials with simulated costs: what reports choose from."""
+        return self.trials if self.simulated is None else self.simulated
 
 
 def joint(
@@ -98,13 +108,17 @@ def searched(
     run, reward, origin = _checked(problem, search)
     measure = Measurer(
         lambda choices: problem.accuracy.accuracy(problem.joint.split(choices)[0]),
-        lambda choices: problem.cost(*problem.joint.designs(choices)),
+        problem.cost,
     )
     with interrupts() as pressed, _Keeping(search, origin, progress) as keeping:
         controller = _controller(search, problem.joint)
         run = replace(run, start=keeping.restore(controller, measure))
         stop = cosearch(controller, measure, reward, run, keeping.keep, stop=pressed)
-        result = _result(problem.joint, origin, keeping.trials(), search.best)
+        trials, again = keeping.trials(), None
+        if problem.cost_model is not None:
+            again = simulated_again(problem, reward, trials, search.best)
+            keeping.keep_simulated(again)
+        result = _result(problem.joint, origin, (trials, again), search.best)
     seconds = time.monotonic() - begun
     return replace(result, stop=stop, seconds=seconds, study=search.study)
 
@@ -132,11 +146,13 @@ def recall(path: Path, best: int = Search.best) -> SearchResult:
     with Study.read(path) as study:
         origin = study.origin
         try:
-            joint_space = JointSpace(named(str(origin.options["space"])))
+            accelerators = accelerator_space(str(origin.options.get("hardware_space", "paper")))
+            joint_space = JointSpace(named(str(origin.options["space"])), accelerators)
             Design(**origin.notes["baseline"])
         except (KeyError, TypeError) as error:
             raise damaged(path, f"what it is of cannot be read: {error}") from error
-        return replace(_result(joint_space, origin, study.trials(), best), study=path)
+        again = study.simulated() if "cost_model" in origin.options else None
+        return replace(_result(joint_space, origin, (study.trials(), again), best), study=path)
 
 
 @dataclass
@@ -176,6 +192,11 @@ class _Keeping:
         else:
             self.study.keep(trials, batch, state)
         self.progress(trials)
+
+    def keep_simulated(self, trials: Trials) -> None:
+        """Keep true costs beside the predicted ones."""
+        if self.study is not None:
+            self.study.keep_simulated(trials)
 
     def trials(self) -> Trials:
         """All trials kept."""
@@ -219,7 +240,7 @@ def _reward(problem: Problem, search: Search) -> tuple[Reward, Design]:
     """The reward with its targets in the metrics' units, and the baseline design under it."""
     space = problem.joint.network_space
     choices = problem.reference[None, :]
-    costs = problem.cost([space.network(problem.reference)], [problem.baseline])
+    costs = problem.simulate([space.network(problem.reference)], [problem.baseline])
     targets = [
         Target(name, limit.absolute(float(getattr(costs, name)[0])))
         for name, limit in search.limits.items()
@@ -240,6 +261,7 @@ def _reward(problem: Problem, search: Search) -> tuple[Reward, Design]:
 def _origin(problem: Problem, search: Search, reward: Reward, baseline: Design) -> Origin:
     options: dict[str, Any] = {
         "space": problem.joint.network_space.name,
+        "hardware_space": problem.joint.hardware_space,
         "controller": search.controller,
         "batch": search.batch,
         "reward": search.reward,
@@ -248,6 +270,8 @@ def _origin(problem: Problem, search: Search, reward: Reward, baseline: Design) 
         "baseline": asdict(problem.baseline),
         "objective": search.objective.name.lower(),
     }
+    if problem.cost_model is not None:
+        options["cost_model"] = problem.cost_model
     if search.controller == "ppo":
         options["ppo"] = asdict(PpoHyperparameters())
     return Origin(
@@ -264,13 +288,19 @@ def _origin(problem: Problem, search: Search, reward: Reward, baseline: Design) 
     )
 
 
-def _result(joint_space: JointSpace, origin: Origin, trials: Trials, best: int) -> SearchResult:
+def _result(
+    joint_space: JointSpace, origin: Origin, kept: tuple[Trials, Trials | None], best: int
+) -> SearchResult:
+    """The result of all trials, and of those simulated again where there are such."""
+    trials, again = kept
+    designs = (trials, best) if again is None else (again, best, trials)
     return SearchResult(
-        best=tuple(best_designs(joint_space, trials, best)),
+        best=tuple(best_designs(joint_space, *designs)),
         baseline=Design(**origin.notes["baseline"]),
         targets=origin.notes["targets"],
         accuracy_label=origin.notes["accuracy"],
         trials=trials,
+        simulated=again,
         joint=joint_space,
         options=origin.options,
         seed=origin.seed,

@@ -49,11 +49,15 @@ class Bound(IntEnum):
 
 
 class Reason(IntEnum):
-    """Why a layer, or a design, cannot run. OK is feasible."""
+    """Why a layer, or a design, cannot run. OK is feasible.
+
+    PREDICTED is a learned cost model's guess; the simulator never says so.
+    """
 
     OK = 0
     REGISTER_FILE = 1
     LOCAL_MEMORY = 2
+    PREDICTED = 3
 
 
 class Tensor(IntEnum):

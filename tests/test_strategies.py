@@ -49,7 +49,7 @@ class TestJoint:
             assert design.accuracy == pytest.approx(accuracy, rel=1e-12)
             hardware_choice = problem.joint.accelerator.choice(design.hardware)
             row = np.concatenate([choice, hardware_choice])[None]
-            costs = problem.cost(*problem.joint.designs(row))
+            costs = problem.simulated(row)
             assert design.latency_ms == costs.latency_ms[0]
             assert design.area_mm2 == costs.area_mm2[0]
 
@@ -86,9 +86,9 @@ class TestJoint:
         problem = fake_problem()
         result = searched(problem, replace(QUICK, controller="ppo", trials=1000, seed=2))
         distinct = len(np.unique(result.trials.choices, axis=0))
-        assert isinstance(problem.cost, FakeCost)
+        assert isinstance(problem.simulate, FakeCost)
         # Besides the trials: the baseline, and 32 probes for the fingerprint.
-        assert problem.cost.designs == distinct + 33
+        assert problem.simulate.designs == distinct + 33
         assert distinct < 1000
 
     def test_learning_beats_as_many_random_draws(self):
@@ -250,3 +250,16 @@ class TestProblem:
     def test_of_a_space_without_accuracies(self):
         with pytest.raises(UsageError, match=r"space 'macro' has no packaged accuracies.*--table"):
             problem_of(Search(space="macro"))
+
+    def test_of_another_hardware_space_which_its_study_knows(self, tmp_path):
+        search = Search(
+            hardware_space="wide", controller="random", trials=20, study=tmp_path / "study.db"
+        )
+        result = searched(problem_of(search), search)
+        recalled = recall(search.study)
+        assert recalled.joint.hardware_space == "wide"
+        assert recalled.best == result.best
+        paper = replace(search, hardware_space="paper", resume=True)
+        problem = problem_of(paper)
+        with pytest.raises(StudyError, match=r"space 'mnasnet\+wide' .* today's 'mnasnet\+acc"):
+            check(problem, paper)

@@ -51,6 +51,7 @@ NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "b
         "nahas cosearch",
         "nahas cosearch --latency 0.3 --area 0.8x --trials 5000 --seed 1",
         "nahas cosearch --space macro --table nas-bench-macro_cifar10.json --latency none",
+        "nahas cosearch --cost-model costmodel.keras --trials 20000",
         "nahas cosearch --run-dir runs/mnasnet-0 --resume --trials 5000",
         "nahas cosearch --dry-run",
     ),
@@ -86,6 +87,9 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
     Accuracy is predicted from measured networks or read from a table; latency, energy and area
     come from the simulator. The run folder gets the study (every trial), a Pareto plot as PNG
     and SVG, an HTML page, and a manifest.
+
+    With --cost-model the search sees a model's costs; what it finds best is simulated again,
+    ranked by that, and shown with both.
 
     Exits with 3 when no design meets every target, and with 130 after Ctrl-C, which ends the
     search after the batch in flight and loses nothing.
@@ -137,6 +141,7 @@ def _search(options: dict[str, Any], study: Path | None) -> Search:
 
     return Search(
         space=options["space"],
+        hardware_space=options["hardware_space"],
         table=_table(options),
         controller=options["controller"],
         seed=options["seed"],
@@ -152,6 +157,7 @@ def _search(options: dict[str, Any], study: Path | None) -> Search:
         baseline=options["baseline"],
         objective=Objective[options["objective"].upper()],
         tables=options["tables"],
+        cost_model=options["cost_model"],
         study=study,
         resume=options["resume"],
         best=options["best"],
@@ -228,7 +234,7 @@ def _finish(
     from nahas.cosearch import Stop
     from nahas.files import json_text, write_text
     from nahas.manifest import manifest
-    from nahas.report.summary import counted, document
+    from nahas.report.summary import checked, counted, document
     from nahas.report.table import designs_table
     from nahas.report.write import write_report
 
@@ -249,13 +255,14 @@ def _finish(
         designs_table(result, options["best"]),
         f"accuracy: {result.accuracy_label}",
         f"{counted(result)}; {wall_seconds:.0f} s",
+        *filter(None, [checked(result)]),
         f"study: {result.study}",
         f"page: {folder / 'report.html'}, picture: {folder / 'pareto.png'}",
     )
     if result.stop is Stop.INTERRUPT:
         out.say(f"interrupted; continue with: nahas cosearch --run-dir {folder} --resume")
         return EXIT_INTERRUPTED
-    if not result.trials.satisfied.any():
+    if not result.true.satisfied.any():
         out.say("no design meets every target: raise a target, or try more --trials")
         return EXIT_NOTHING_FEASIBLE
     return 0

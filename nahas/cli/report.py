@@ -51,7 +51,7 @@ def report(
     --out nor --export is given, the result is printed all the same. Exits with 3 when no design
     meets every target.
     """
-    from nahas.report.summary import counted, document
+    from nahas.report.summary import checked, counted, document
     from nahas.report.table import designs_table
     from nahas.report.write import write_report
     from nahas.strategies import recall
@@ -78,6 +78,7 @@ def report(
         designs_table(result, best),
         f"accuracy: {result.accuracy_label}",
         counted(result),
+        *filter(None, [checked(result)]),
         "written: " + (", ".join(str(file) for file in files) or "nothing"),
     )
-    return 0 if result.trials.satisfied.any() else EXIT_NOTHING_FEASIBLE
+    return 0 if result.true.satisfied.any() else EXIT_NOTHING_FEASIBLE

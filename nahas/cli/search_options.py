@@ -30,12 +30,15 @@ def with_absolute_paths(options: dict[str, Any]) -> dict[str, Any]:
     """
     from nahas.hardware import PRESETS
 
-    table, tables, baseline = (options[name] for name in ("table", "tables", "baseline"))
+    names = ("table", "tables", "cost_model", "baseline")
+    table, tables, cost_model, baseline = (options[name] for name in names)
     files: dict[str, Any] = {}
     if table is not None and table != DOWNLOAD:
         files["table"] = str(Path(table).absolute())
     if tables is not None:
         files["tables"] = Path(tables).absolute()
+    if cost_model is not None:
+        files["cost_model"] = Path(cost_model).absolute()
     if baseline not in PRESETS and Path(baseline).is_file():
         files["baseline"] = str(Path(baseline).absolute())
     return options | files
@@ -45,10 +48,23 @@ def _what_options() -> list[Callable[[F], F]]:
     return [
         click.option("--space", default="mnasnet", show_default=True, help="The network space."),
         click.option(
+            "--hardware-space",
+            default="paper",
+            show_default=True,
+            help="The accelerators: 'paper', or 'wide', where some cannot run some networks.",
+        ),
+        click.option(
             "--table",
             metavar="PATH|download",
             help="Measured accuracies of the space's networks, instead of predicted ones; "
             "'download' gets the published table.",
+        ),
+        click.option(
+            "--cost-model",
+            metavar="FILE.keras",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="A model of 'nahas train-costmodel' to search by, instead of the simulator, which "
+            "then checks the best designs.",
         ),
         click.option(
             "--trials",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ from nahas.energy import Tables
 from nahas.errors import CostModelError
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.space import ChoiceArray, Space
+
+if TYPE_CHECKING:
+    from nahas.costmodel.relaxed import RelaxedCost
 
 Outputs = Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float64]]]
 """Choices [B, D] to the outputs [B] of a model by their names."""
@@ -81,6 +84,12 @@ class CostModel:
             validity=outputs.get(VALIDITY, np.ones(len(choices))),
             uncertainty=np.stack(spread, axis=1) if spread else None,
         )
+
+    def relaxed(self) -> RelaxedCost:
+        """The same costs as a function of probabilities, that gradients flow through."""
+        from nahas.costmodel.relaxed import RelaxedCost
+
+        return RelaxedCost(self)
 
     @cached_property
     def _outputs(self) -> Outputs:

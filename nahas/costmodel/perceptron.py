@@ -96,7 +96,7 @@ def perceptron(
 def standardised(keras_model: Any) -> Any:
     """The same model up to its raw outputs [B, 3 or 4], which are what is learned."""
     keras = import_keras()
-    return keras.Model(keras_model.inputs, keras_model.get_layer(STANDARDISED).output)
+    return keras.Model(keras_model.inputs[0], keras_model.get_layer(STANDARDISED).output)
 
 
 def ensemble(members: Sequence[Any]) -> Any:

@@ -22,7 +22,8 @@ def rows(result: SearchResult) -> list[dict[str, Any]]:
     """One flat dictionary per trial: number, network, accelerator, measures, verdict, label.
 
     A measure that is no finite number (the latency of what cannot run) is None. The label says
-    what the accuracy is; it is in every row, so that it is not lost where rows are cut or joined.
+    what the accuracy is, and `costs` whether the costs are simulated or predicted; both are in
+    every row, so that they are not lost where rows are cut or joined.
     """
     trials, joint = result.trials, result.joint
     if not len(trials):
@@ -41,6 +42,7 @@ def rows(result: SearchResult) -> list[dict[str, Any]]:
                 "runs": bool(trials.feasible[row]),
                 "reason": Reason(int(trials.reason[row])).name.lower(),
                 "accuracy_label": result.accuracy_label,
+                "costs": "simulated" if result.simulated is None else "predicted",
             }
         )
     return found

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nahas.files import written_whole
-from nahas.report.summary import UNITS, WORDS, best_designs, front_rows, heading
+from nahas.report.summary import UNITS, WORDS, best_designs, heading
 from nahas.strategies import SearchResult
+from nahas.study.front import front_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +64,7 @@ def pareto_figure(result: SearchResult) -> Figure:
     """Accuracy against latency; colour is energy; grey is what misses a target.
 
     The line is the front of what meets every target, the star the best design, the diamond the
-    baseline design.
+    baseline design; these three are simulated, also where a cost model predicted the other dots.
     """
     figure, axes = _canvas(result, heading(result))
     trials = result.trials
@@ -76,10 +77,12 @@ def pareto_figure(result: SearchResult) -> Figure:
         color=GREY,
         alpha=0.6,
         linewidths=0,
-        label="misses a target",
+        label=f"misses a target{_by(result)}",
     )
     if trials.satisfied.any():
         _draw_met(figure, axes, result)
+    if result.true.satisfied.any():
+        _draw_front(axes, result)
         _mark_best(axes, result)
     _draw_baseline_and_target(axes, result)
     _set_limits(axes, result)
@@ -100,9 +103,17 @@ def _draw_met(figure: Figure, axes: Axes, result: SearchResult) -> None:
         cmap="viridis_r",
         linewidths=0,
         zorder=3,
-        label="meets every target",
+        label=f"meets every target{_by(result)}",
     )
     figure.colorbar(shown, ax=axes, label="energy, mJ", pad=0.015, aspect=30)
+
+
+def _by(result: SearchResult) -> str:
+    return "" if result.simulated is None else " (predicted)"
+
+
+def _draw_front(axes: Axes, result: SearchResult) -> None:
+    trials = result.true
     front = front_rows(trials)
     axes.step(
         trials.latency_ms[front],
@@ -111,7 +122,7 @@ def _draw_met(figure: Figure, axes: Axes, result: SearchResult) -> None:
         color=INK,
         linewidth=1.2,
         zorder=4,
-        label="Pareto front",
+        label="Pareto front" if result.simulated is None else "Pareto front (simulated)",
     )
 
 

@@ -21,22 +21,30 @@ from nahas.report.summary import (
     WORDS,
     accelerator_text,
     best_designs,
+    checked,
     counted,
     document,
-    front_rows,
     further_text,
     heading,
+    predicted_verdict,
     significant,
     target_text,
     verdict,
 )
 from nahas.strategies import SearchResult
+from nahas.study.front import front_rows
+from nahas.study.trials import Trials
 
 MOST_DOTS = 4000
 """Trials that are drawn; of more, every n-th is, and the front whole."""
 
 MOST_ROWS = 300
 """Designs in the page's table."""
+
+
+PREDICTED_IN_BRACKETS = (
+    " Costs are simulated; in brackets stands what the cost model predicted, which the search saw."
+)
 
 
 def write_page(result: SearchResult, path: Path) -> None:
@@ -57,6 +65,7 @@ def page_text(result: SearchResult) -> str:
         title=escape(heading(result)),
         accuracy_label=escape(result.accuracy_label),
         sentence=escape(_sentence(result, best)),
+        checked=f"<p>{escape(said)}.</p>" if (said := checked(result)) else "",
         pareto=pareto_svg(result),
         energy_range=escape(energy),
         thinned=escape(thinned),
@@ -65,6 +74,7 @@ def page_text(result: SearchResult) -> str:
         shown=len(best),
         distinct=f"{distinct_designs(result.joint, trials):,}",
         columns="".join(_columns(result.targets)),
+        predicted="" if result.simulated is None else PREDICTED_IN_BRACKETS,
         rows="\n".join(_row(rank, of, result.targets) for rank, of in enumerate(best, 1)),
         facts="\n".join(_facts(result)),
         data=_inert(json_text(document(result, MOST_ROWS))),
@@ -90,16 +100,17 @@ def pareto_svg(result: SearchResult) -> str:
     )
     met = trials.satisfied
     colour = colour_scale(*_ends(trials.energy_mj[met]))
-    front = front_rows(trials)
+    true = result.true
+    front = front_rows(true)
     drawn = np.zeros(len(trials), np.bool_)
     drawn[:: _step(len(trials))] = True
-    drawn[front] = True
+    drawn[np.searchsorted(trials.number, true.number[front])] = True
     for row in np.flatnonzero(runs & drawn & ~met).tolist():
-        plot.dot(*_point(result, row), "dot-missed", _says(result, row))
+        plot.dot(*_point(trials, row), "dot-missed", _says(result, row))
     for row in np.flatnonzero(drawn & met).tolist():
         fill = colour(float(trials.energy_mj[row]))
-        plot.dot(*_point(result, row), "dot-met", _says(result, row), fill)
-    plot.line([_point(result, row) for row in front.tolist()], "front", steps=True)
+        plot.dot(*_point(trials, row), "dot-met", _says(result, row), fill)
+    plot.line([_point(true, row) for row in front.tolist()], "front", steps=True)
     base = result.baseline
     if np.isfinite(base.latency_ms) and plot.holds(base.latency_ms, base.accuracy):
         plot.dot(base.latency_ms, base.accuracy, "baseline", f"baseline design: {base.network}")
@@ -168,11 +179,24 @@ def _row(rank: int, of: Design, targets: Mapping[str, float]) -> str:
         f"<td><code>{escape(of.network)}</code></td>",
         f"<td>{escape(' '.join((accelerator_text(of.hardware), further_text(of))).strip())}</td>",
         _number(of.accuracy, f"{of.accuracy:.2f}"),
-        *(_number(getattr(of, m), significant(getattr(of, m))) for m in UNITS),
+        *(_number(getattr(of, m), _cost_text(of, m)) for m in UNITS),
         _number(of.parameters, f"{of.parameters / 1e6:.2f}"),
-        f'<td class="{"met" if of.satisfied else "missed"}">{escape(verdict(of, targets))}</td>',
+        f'<td class="{"met" if of.satisfied else "missed"}">{escape(_verdict_text(of, targets))}'
+        "</td>",
     ]
     return f"<tr{' data-met' if of.satisfied else ''}>{''.join(cells)}</tr>"
+
+
+def _cost_text(of: Design, metric: str) -> str:
+    text = significant(getattr(of, metric))
+    if of.predicted is None:
+        return text
+    return f"{text} ({significant(getattr(of.predicted, metric))})"
+
+
+def _verdict_text(of: Design, targets: Mapping[str, float]) -> str:
+    said = verdict(of, targets)
+    return f"{said} ({predicted_verdict(of)})" if of.predicted else said
 
 
 def _number(value: float, text: str) -> str:
@@ -209,16 +233,17 @@ def _inert(json: str) -> str:
     return json.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _point(result: SearchResult, row: int) -> tuple[float, float]:
-    return float(result.trials.latency_ms[row]), float(result.trials.accuracy[row])
+def _point(trials: Trials, row: int) -> tuple[float, float]:
+    return float(trials.latency_ms[row]), float(trials.accuracy[row])
 
 
 def _says(result: SearchResult, row: int) -> str:
     trials = result.trials
+    predicted = "" if result.simulated is None else ", predicted"
     return (
         f"trial {trials.number[row]}: {trials.accuracy[row]:.2f} %, "
         f"{trials.latency_ms[row]:.3g} ms, {trials.energy_mj[row]:.3g} mJ, "
-        f"{trials.area_mm2[row]:.3g} mm², reward {trials.reward[row]:.2f}"
+        f"{trials.area_mm2[row]:.3g} mm², reward {trials.reward[row]:.2f}{predicted}"
     )
 
 

@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas import designs
-from nahas.designs import Design, distinct_designs
+from nahas.designs import Design, Prediction, distinct_designs
 from nahas.strategies import SearchResult
-from nahas.study.front import front
-from nahas.study.trials import Trials
 
 UNITS = {"latency_ms": "ms", "energy_mj": "mJ", "area_mm2": "mm²"}
 """Metrics that may have a target, and their units as people write them."""
@@ -23,10 +21,11 @@ WORDS = {"latency_ms": "latency", "energy_mj": "energy", "area_mm2": "area"}
 
 def heading(result: SearchResult) -> str:
     """What was searched, in a line."""
+    predicted = "" if result.simulated is None else ", costs predicted"
     return (
         f"{result.joint.network_space.name} networks x "
         f"{result.joint.accelerator.size:,} accelerators: "
-        f"{tried(result)}, seed {result.seed}"
+        f"{tried(result)}, seed {result.seed}{predicted}"
     )
 
 
@@ -39,21 +38,39 @@ def tried(result: SearchResult) -> str:
 def counted(result: SearchResult) -> str:
     """How many trials there were, and how many of them are any good."""
     met = int(result.trials.satisfied.sum())
-    return f"{tried(result)}; {met:,} trials meet every target; seed {result.seed}"
+    meet = "meet" if result.simulated is None else "are predicted to meet"
+    return f"{tried(result)}; {met:,} trials {meet} every target; seed {result.seed}"
+
+
+def checked(result: SearchResult) -> str:
+    """Who said the costs, and how often the simulator agreed; empty where it said all of them."""
+    again = result.simulated
+    if again is None:
+        return ""
+    by = f"costs of trials are predicted, by cost model {result.options['cost_model'][:12]}"
+    if not len(again):
+        return f"{by}; no design was simulated again yet"
+    promised = _promised(result)
+    kept = int((promised & again.satisfied).sum())
+    return (
+        f"{by}; {len(again):,} designs were simulated again: of {int(promised.sum()):,} predicted "
+        f"to meet every target {kept:,} do; designs are listed with simulated costs"
+    )
+
+
+def _promised(result: SearchResult) -> NDArray[np.bool_]:
+    """Of the trials simulated again, which were predicted to meet every target."""
+    again = result.true.number
+    return result.trials.satisfied[np.searchsorted(result.trials.number, again)]
 
 
 def best_designs(result: SearchResult, count: int) -> list[Design]:
-    """Up to `count` designs of distinct networks, best first: see `designs.best_rows`."""
-    return designs.best_designs(result.joint, result.trials, count)
+    """Up to `count` designs of distinct networks, best first: see `designs.best_rows`.
 
-
-def front_rows(trials: Trials) -> NDArray[np.int64]:
-    """Rows of the trials that meet every target and that none such dominates.
-
-    In accuracy and latency; from the least to the most accurate.
+    By simulated costs; where a cost model was searched, of the designs simulated again.
     """
-    rows = np.flatnonzero(trials.satisfied)
-    return rows[front(trials[rows])] if rows.size else rows
+    predicted = None if result.simulated is None else result.trials
+    return designs.best_designs(result.joint, result.true, count, predicted)
 
 
 def accelerator_text(hardware: Mapping[str, Any]) -> str:
@@ -86,6 +103,13 @@ def verdict(of: Design, targets: Mapping[str, float]) -> str:
     return ", ".join(over) or "no accuracy"
 
 
+def predicted_verdict(of: Design) -> str:
+    """What a cost model promised of the targets; empty where none was asked."""
+    if of.predicted is None:
+        return ""
+    return "predicted met" if of.predicted.satisfied else "predicted missed"
+
+
 def target_text(targets: Mapping[str, float]) -> str:
     """Targets in a line."""
     parts = (f"{WORDS[m]} ≤ {limit:.4g} {UNITS[m]}" for m, limit in targets.items())
@@ -116,6 +140,20 @@ def document(result: SearchResult, count: int) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "study": result.study,
         "options": dict(result.options),
+        "cost_model": _cost_model_document(result),
+    }
+
+
+def _cost_model_document(result: SearchResult) -> dict[str, Any] | None:
+    again = result.simulated
+    if again is None:
+        return None
+    promised = _promised(result)
+    return {
+        "weights_sha256": result.options["cost_model"],
+        "simulated_again": len(again),
+        "predicted_feasible": int(promised.sum()),
+        "truly_feasible": int((promised & again.satisfied).sum()),
     }
 
 
@@ -136,4 +174,16 @@ def design_document(of: Design, rank: int | None) -> dict[str, Any]:
         "feasible": of.satisfied,
         "runs": of.feasible,
         "reason": of.reason,
+        "predicted": _prediction_document(of.predicted) if of.predicted else None,
+    }
+
+
+def _prediction_document(of: Prediction) -> dict[str, Any]:
+    return {
+        "latency_ms": of.latency_ms,
+        "energy_mj": of.energy_mj,
+        "area_mm2": of.area_mm2,
+        "reward": of.reward,
+        "feasible": of.satisfied,
+        "runs": of.feasible,
     }

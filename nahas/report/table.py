@@ -12,6 +12,7 @@ from nahas.report.summary import (
     accelerator_text,
     best_designs,
     further_text,
+    predicted_verdict,
     significant,
     verdict,
 )
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 def designs_table(result: SearchResult, count: int) -> Table:
     """Up to `count` best networks, each on its best accelerator: accuracy, costs, targets.
 
+    Below a simulated cost stands in brackets what a cost model predicted, where one was asked.
     The last row is the baseline design, that relative targets are multiples of.
     """
     from rich.box import SIMPLE_HEAD
@@ -34,10 +36,11 @@ def designs_table(result: SearchResult, count: int) -> Table:
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("network\naccelerator", overflow="fold")
     table.add_column("accuracy\n%", justify="right", no_wrap=True)
+    brackets = "" if result.simulated is None else "\n(predicted)"
     for metric, unit in UNITS.items():
         limit = result.targets.get(metric)
         ending = f"{unit} ≤ {limit:.3g}" if limit is not None else unit
-        table.add_column(f"{WORDS[metric]}\n{ending}", justify="right", no_wrap=True)
+        table.add_column(f"{WORDS[metric]}\n{ending}{brackets}", justify="right", no_wrap=True)
     table.add_column("targets")
     for rank, of in enumerate(best_designs(result, count), 1):
         table.add_row(*_cells(str(rank), of, result.targets))
@@ -54,11 +57,17 @@ def _cells(name: str, of: Design, targets: Mapping[str, float]) -> list[Text]:
     for metric in UNITS:
         value = getattr(of, metric)
         over = value > targets.get(metric, float("inf"))
-        costs.append(Text(significant(value), style="red" if over else ""))
+        cost = Text(significant(value), style="red" if over else "")
+        if of.predicted is not None:
+            cost.append(f"\n({significant(getattr(of.predicted, metric))})", style="default")
+        costs.append(cost)
+    met = Text(verdict(of, targets), style="green" if of.satisfied else "red")
+    if of.predicted is not None:
+        met.append(f"\n({predicted_verdict(of)})", style="default")
     return [
         Text(name),
         Text("\n".join(filter(None, lines))),
         Text(f"{of.accuracy:.2f}"),
         *costs,
-        Text(verdict(of, targets), style="green" if of.satisfied else "red"),
+        met,
     ]

@@ -25,6 +25,15 @@ def front(trials: Trials, objectives: Sequence[str] = PLANE) -> NDArray[np.int64
     return rows[np.argsort(trials.accuracy[rows], kind="stable")]
 
 
+def front_rows(trials: Trials) -> NDArray[np.int64]:
+    """Rows of the trials that meet every target and that none such dominates.
+
+    In accuracy and latency; from the least to the most accurate.
+    """
+    rows = np.flatnonzero(trials.satisfied)
+    return rows[front(trials[rows])] if rows.size else rows
+
+
 def hypervolume(
     trials: Trials, reference: dict[str, float], objectives: Sequence[str] = PLANE
 ) -> float:

@@ -5,11 +5,13 @@ from __future__ import annotations
 APPLICATION_ID = 0x6E616861
 """'naha' in ASCII, in SQLite's header field that tells whose file it is."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised by every change of the tables; a reader refuses newer ones."""
 
 # One row in `study` and in `controller`. A trial's choice is one little-endian uint16 per
-# decision; `space` names the decisions and their values, so that a file explains itself.
+# decision; `space` names the decisions and their values, so that a file explains itself. Where
+# the option `cost_model` is set, the costs of `trials` are predicted, and `simulated` holds what
+# the simulator says of some of them; files of schema 1 have neither.
 TABLES = """
 CREATE TABLE study (
     id INTEGER PRIMARY KEY CHECK (id = 0),
@@ -37,6 +39,15 @@ CREATE TABLE trials (
     satisfied INTEGER NOT NULL,
     time REAL NOT NULL
 );
+CREATE TABLE simulated (
+    number INTEGER PRIMARY KEY,
+    latency_ms REAL NOT NULL,
+    energy_mj REAL NOT NULL,
+    area_mm2 REAL NOT NULL,
+    reason INTEGER NOT NULL,
+    reward REAL NOT NULL,
+    satisfied INTEGER NOT NULL
+);
 CREATE TABLE controller (
     id INTEGER PRIMARY KEY CHECK (id = 0),
     trials INTEGER NOT NULL,
@@ -49,6 +60,8 @@ PUT_STUDY = "INSERT INTO study VALUES (0, ?, ?, ?, ?, ?, ?, ?, ?)"
 # Replacing: a batch that was cut short by the trial limit is drawn again, and longer, on resume.
 PUT_TRIAL = "INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
+PUT_SIMULATED = "INSERT INTO simulated VALUES (?, ?, ?, ?, ?, ?, ?)"
+
 PUT_STATE = "INSERT OR REPLACE INTO controller VALUES (0, ?, ?)"
 
 GET_NUMBERS = """
@@ -59,4 +72,10 @@ GET_TRIALS = """
 SELECT number, choice, accuracy, latency_ms, energy_mj, area_mm2, parameters, reason, reward,
        satisfied, time
 FROM trials ORDER BY number
+"""
+
+GET_SIMULATED = """
+SELECT number, choice, accuracy, s.latency_ms, s.energy_mj, s.area_mm2, parameters, s.reason,
+       s.reward, s.satisfied, time
+FROM simulated AS s JOIN trials USING (number) ORDER BY number
 """

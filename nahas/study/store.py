@@ -9,6 +9,7 @@ normal).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
@@ -108,24 +109,43 @@ class Study:
         first, last = int(trials.number[0]), int(trials.number[-1])
         lost = f"trials {first} to {last} are not saved, the {first} before them are"
         blob = packed(state) if state is not None else None
-        with in_sentences(self.path, lost):
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                self._database.executemany(schema.PUT_TRIAL, _rows_of(trials, batch))
-                if blob is not None:
-                    self._database.execute(schema.PUT_STATE, (last + 1, blob))
-                self._database.execute("COMMIT")
-            except BaseException:
-                # A full disk ends the transaction by itself; then there is nothing to undo.
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
+        with self._transaction(lost):
+            self._database.executemany(schema.PUT_TRIAL, _rows_of(trials, batch))
+            if blob is not None:
+                self._database.execute(schema.PUT_STATE, (last + 1, blob))
+
+    def keep_simulated(self, trials: Trials) -> None:
+        """Write what the simulator says of some trials of predicted costs, and of no others.
+
+        Raises:
+            StudyError: when the file cannot take it; then it holds what it held before.
+        """
+        columns = (
+            trials.number,
+            trials.latency_ms,
+            trials.energy_mj,
+            trials.area_mm2,
+            trials.reason,
+            trials.reward,
+            trials.satisfied,
+        )
+        with self._transaction("the trials are saved, what was simulated again is not"):
+            self._database.execute("DELETE FROM simulated")
+            rows = zip(*(column.tolist() for column in columns), strict=True)
+            self._database.executemany(schema.PUT_SIMULATED, rows)
 
     def trials(self) -> Trials:
         """All trials, in order."""
+        return self._read_trials(schema.GET_TRIALS)
+
+    def simulated(self) -> Trials:
+        """The trials of predicted costs that were simulated again, in order, with true costs."""
+        return self._read_trials(schema.GET_SIMULATED)
+
+    def _read_trials(self, query: str) -> Trials:
         decisions = len(self.origin.space.decisions)
         with in_sentences(self.path):
-            rows = self._database.execute(schema.GET_TRIALS).fetchall()
+            rows = self._database.execute(query).fetchall()
         if not rows:
             return no_trials(decisions)
         empty = no_trials(decisions)
@@ -191,6 +211,20 @@ class Study:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @contextmanager
+    def _transaction(self, lost: str) -> Iterator[None]:
+        """Within, all is written or nothing; `lost` says what is lost then."""
+        with in_sentences(self.path, lost):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                # A full disk ends the transaction by itself; then there is nothing to undo.
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
 
     def _read_origin(self) -> tuple[Origin, float]:
         with in_sentences(self.path):

@@ -92,3 +92,23 @@ def test_search_for_energy__reports_both_searches_and_the_label(tmp_path: Path) 
         assert "after 60 trials" in line_of(said, controller)
     assert "predicted" in line_of(said, "accuracy is")
     assert line_of(said, "network mnasnet:")
+
+
+def test_relaxed_search__descends_below_random_accelerators(tmp_path: Path) -> None:
+    train = ["train-costmodel", "--samples", "10000", "--epochs", "40", "--output", "m.keras"]
+    done = subprocess.run(
+        [sys.executable, "-c", "from nahas.cli.main import main; main()", *train],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    said = said_by("relaxed_search.py", "m.keras", folder=tmp_path)
+    limit = numbers(line_of(said, "baseline"))[1]
+    found = {name: numbers(line_of(said, name)) for name in ("gradients", "random")}
+    for true_ms, predicted_ms, true_mm2, *_ in found.values():
+        assert predicted_ms == pytest.approx(true_ms, rel=0.5)
+        assert true_mm2 <= limit
+    assert found["gradients"][0] < found["random"][0]

@@ -62,6 +62,28 @@ def made_up(count: int, targets: dict[str, float], space: str = "macro") -> Sear
     )
 
 
+def by_a_model(result: SearchResult, count: int = 60) -> SearchResult:
+    """The same with the trials' costs as a model's, `count` of them simulated again as slower."""
+    some = result.trials[np.flatnonzero(result.trials.feasible)[-count:]] if count else None
+    again = result.trials[:0]
+    if some is not None:
+        latency = some.latency_ms * np.linspace(1.0, 1.5, len(some))
+        satisfied = some.satisfied & (latency <= result.targets["latency_ms"])
+        again = replace(some, latency_ms=latency, satisfied=satisfied)
+    options = dict(result.options) | {"cost_model": "0123456789abcdef" * 4}
+    return replace(result, simulated=again, options=options)
+
+
+@pytest.fixture(scope="session")
+def predicted_result() -> SearchResult:
+    return by_a_model(made_up(300, TARGETS))
+
+
+@pytest.fixture(scope="session")
+def unchecked_result() -> SearchResult:
+    return by_a_model(made_up(300, TARGETS), 0)
+
+
 @pytest.fixture(scope="session")
 def make_result() -> Callable[..., SearchResult]:
     return made_up

@@ -20,9 +20,9 @@ from nahas.report.figures import pareto_figure, rewards_figure, write_figures
 from nahas.report.page import page_text
 from nahas.report.summary import (
     best_designs,
+    checked,
     counted,
     document,
-    front_rows,
     further_text,
     heading,
     significant,
@@ -31,6 +31,7 @@ from nahas.report.summary import (
 )
 from nahas.report.table import designs_table
 from nahas.report.write import write_report
+from nahas.study.front import front_rows
 from tests.report.conftest import LABEL, TARGETS
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -239,6 +240,83 @@ class TestPage:
 
     def test_light_and_dark(self, result):
         assert "prefers-color-scheme: dark" in page_text(result)
+
+
+class TestPredicted:
+    """Searches by a cost model: simulated costs are told, the predicted ones beside them."""
+
+    def test_designs_are_those_simulated_again_by_their_true_costs(self, predicted_result):
+        best = best_designs(predicted_result, 100)
+        again = predicted_result.simulated
+        assert len(best) <= len(again)
+        for of in best:
+            row = np.flatnonzero(again.number == of.trial)[0]
+            assert of.latency_ms == again.latency_ms[row]
+            assert of.predicted.latency_ms == predicted_result.trials.latency_ms[of.trial]
+        assert [of.satisfied for of in best] == sorted((of.satisfied for of in best), reverse=True)
+
+    def test_counted_in_words_and_in_the_document(self, predicted_result):
+        again = predicted_result.simulated
+        promised = predicted_result.trials.satisfied[again.number]
+        told = document(predicted_result, 3)
+        assert told["cost_model"] == {
+            "weights_sha256": "0123456789abcdef" * 4,
+            "simulated_again": 60,
+            "predicted_feasible": int(promised.sum()),
+            "truly_feasible": int(again.satisfied.sum()),
+        }
+        assert promised.sum() > again.satisfied.sum() > 0
+        said = checked(predicted_result)
+        assert "cost model 0123456789ab;" in said
+        assert (
+            f"of {promised.sum()} predicted to meet every target {again.satisfied.sum()} do" in said
+        )
+        assert "trials are predicted to meet every target" in counted(predicted_result)
+        assert heading(predicted_result).endswith("costs predicted")
+        assert set(told["best"][0]["predicted"]) == {
+            "latency_ms",
+            "energy_mj",
+            "area_mm2",
+            "reward",
+            "feasible",
+            "runs",
+        }
+
+    def test_both_numbers_stand_in_the_table_and_in_the_page(self, predicted_result):
+        of = next(d for d in best_designs(predicted_result, 300) if not d.satisfied)
+        text = TestTable().printed(predicted_result, 300)
+        assert "(predicted)" in text
+        assert f"({significant(of.predicted.latency_ms)})" in text
+        assert "(predicted met)" in text
+        html = page_text(predicted_result)
+        both = f"{significant(of.latency_ms)} ({significant(of.predicted.latency_ms)})"
+        assert f'data-value="{of.latency_ms}">{both}</td>' in html
+        assert "60 designs were simulated again" in html
+        assert "in brackets stands what the cost model predicted" in html
+        assert ", predicted</title>" in html
+
+    def test_the_front_is_of_simulated_designs(self, predicted_result):
+        axes = pareto_figure(predicted_result).axes[0]
+        (front,) = (line for line in axes.lines if line.get_label() == "Pareto front (simulated)")
+        rows = front_rows(predicted_result.simulated)
+        assert front.get_xdata().tolist() == predicted_result.simulated.latency_ms[rows].tolist()
+        assert "meets every target (predicted)" in axes.get_legend_handles_labels()[1]
+
+    def test_none_simulated_yet_lists_no_design(self, unchecked_result, tmp_path):
+        assert best_designs(unchecked_result, 5) == []
+        assert "no design was simulated again yet" in checked(unchecked_result)
+        assert len(write_report(unchecked_result, tmp_path)) == 5
+        assert document(unchecked_result, 5)["best"] == []
+
+    def test_rows_say_whose_costs_they_hold(self, result, predicted_result):
+        assert {row["costs"] for row in export.rows(result)} == {"simulated"}
+        assert {row["costs"] for row in export.rows(predicted_result)} == {"predicted"}
+
+    def test_simulated_searches_say_nothing_of_models(self, result):
+        assert checked(result) == ""
+        assert document(result, 1)["cost_model"] is None
+        assert document(result, 1)["best"][0]["predicted"] is None
+        assert "predicted" not in TestTable().printed(result)
 
 
 class TestDrawing:
