@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nahas.costmodel.held_out import Errors
 from nahas.costmodel.origin import Origin
+from nahas.datafiles import check_schema_version
 from nahas.errors import CostModelError
 from nahas.files import json_text, write_text
 from nahas.vocabulary import Objective
@@ -93,11 +94,9 @@ def read_card(path: Path) -> Card:
         raise CostModelError(f"{path}: cannot be read ({problem.strerror or problem})") from problem
     except ValueError as problem:
         raise CostModelError(f"{path}: is not the card of a cost model ({problem})") from problem
-    version = content.get("schema_version") if isinstance(content, dict) else None
-    if version != SCHEMA_VERSION:
-        raise CostModelError(
-            f"{path}:schema_version is {version!r}, but this nahas reads {SCHEMA_VERSION}"
-        )
+    if not isinstance(content, dict):
+        raise CostModelError(f"{path}: is not the card of a cost model (it holds no object)")
+    check_schema_version(content, path, SCHEMA_VERSION, CostModelError)
     names = {field.name for field in fields(Card)}
     if set(content) != names:
         raise CostModelError(f"{path}: keys missing or unknown: {sorted(names ^ set(content))}")

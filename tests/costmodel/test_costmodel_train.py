@@ -174,7 +174,8 @@ def test_a_damaged_or_missing_model_is_one_sentence(saved, damage):
     ("content", "message"),
     [
         ("{", "is not the card of a cost model"),
-        ("[]", r":schema_version is None, but this nahas reads 2"),
+        ("[]", r"is not the card of a cost model \(it holds no object\)"),
+        ("{}", r"has no schema_version, but this nahas reads schema_version 2"),
         ('{"schema_version": 1}', r":schema_version is 1, but this nahas reads 2"),
         ('{"schema_version": 2}', r"keys missing or unknown: \['best_epochs', 'calibration'"),
     ],
