@@ -10,8 +10,8 @@ from nahas.costmodel.perceptron import HEADS
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "costmodel.json"
+WIDE = RESULTS.with_name("costmodel_wide.json")
 PAGE = ROOT / "docs" / "costmodel.md"
-BEGIN, END = "<!-- curve -->\n", "<!-- curve ends -->\n"
 LINE = "\n"
 COMMAND = "python benchmarks/costmodel.py"
 
@@ -80,13 +80,25 @@ same accelerator and the share of cycles that each resource bounds:
 """
 
 
-@pytest.mark.skipif(not RESULTS.exists(), reason=f"`{COMMAND} --save` has not been run")
-def test_the_page_quotes_the_benchmark_that_is_committed():
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    shown, _, after = rest.partition(END)
-    current = text_of(json.loads(RESULTS.read_text()))
+def wide_text_of(document):
+    return f"""\
+`{COMMAND} --hardware-space wide` learns `{document["space"]}`, whose designs cannot all run. Of
+{document["rows"][-1]["samples"]:,} samples, validity: {validity_of(document)}.
+
+{LINE.join(curve_table(document["rows"]))}
+"""
+
+
+@pytest.mark.parametrize(
+    ("results", "name", "text"), [(RESULTS, "curve", text_of), (WIDE, "wide", wide_text_of)]
+)
+def test_the_page_quotes_the_benchmark_that_is_committed(results, name, text):
+    begin, end = f"<!-- {name} -->\n", f"<!-- {name} ends -->\n"
+    before, _, rest = PAGE.read_text().partition(begin)
+    shown, _, after = rest.partition(end)
+    current = text(json.loads(results.read_text()))
     if os.environ.get("NAHAS_WRITE_DOCS"):
-        PAGE.write_text(before + BEGIN + current + END + after)
+        PAGE.write_text(before + begin + current + end + after)
     else:
         assert shown == current
 
@@ -108,7 +120,9 @@ def test_a_page_can_be_written():
         "training_designs": 900,
         "errors": {"random": dict.fromkeys(HEADS, head) | {"validity": {"auc": 1, "accuracy": 99}}},
     }
-    text = text_of({"space": "s1+accelerator", "rows": [row], "validity": "", "worst": [case]})
+    document = {"space": "s1+accelerator", "rows": [row], "validity": "", "worst": [case]}
+    text = text_of(document)
     assert "| 1,000 | 900 | `random` | 1.23 | 1.23 | 1.23 | 99.5 | 0.9877 |" in text
     assert "Validity: `random` AUC 1.00000, 99.00 %." in text
+    assert "validity: `random` AUC 1.00000, 99.00 %." in wide_text_of(document)
     assert "| `random` | latency_ms | 1 | 1.5 | +50.0 | 3 | io 25% | pes_x 4 |" in text
