@@ -109,3 +109,20 @@ def test_readme_quotes_the_speed_that_is_committed() -> None:
     speed = measured["objectives"]["latency"]["pairs_per_second"]
     assert f"{speed / 1e6:.1f} million pairs solved" in readme
     assert f"({measured['enumeration']['members_per_pair']:.0f} members)" in readme
+
+
+def test_readme_quotes_the_cost_model_that_is_committed() -> None:
+    measured = json.loads((ROOT / "benchmarks" / "results" / "costmodel.json").read_text())
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    most = measured["rows"][-1]
+    latency, energy, area = (
+        most["errors"]["hardware"][f"log_{cost}"]
+        for cost in ("latency_ms", "energy_mj", "area_mm2")
+    )
+    assert f"Learned from {most['training_designs']:,} designs" in readme
+    assert (
+        f"{latency['mape']:.2f} % in latency, {energy['mape']:.2f} % in energy and "
+        f"{area['mape']:.2f} % in area"
+    ) in readme
+    assert f"Kendall correlation of {latency['kendall']:.3f}" in readme
+    assert most["errors"]["networks"]["log_latency_ms"]["mape"] <= latency["mape"]

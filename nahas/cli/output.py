@@ -130,6 +130,13 @@ class Output:
             ticker.stop()
 
 
+def _rate(done: int, seconds: float) -> str:
+    """How quick a job is: so many a second, or so many seconds for each."""
+    if not done:
+        return ""
+    return f"{done / seconds:,.0f}/s" if done >= seconds else f"{seconds / done:,.1f} s each"
+
+
 class Ticker:
     """Progress of one long job; made by `Output.progress`."""
 
@@ -171,7 +178,7 @@ class Ticker:
         if self._first is None:
             self._first = done, now
         elif now > self._first[1]:
-            rate = f"{(done - self._first[0]) / (now - self._first[1]):,.0f}/s"
+            rate = _rate(done - self._first[0], now - self._first[1])
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done, note=note, rate=rate)
         elif now - self._told > SECONDS_BETWEEN_LINES:

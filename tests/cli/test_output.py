@@ -153,3 +153,18 @@ def test_progress_is_silent_when_asked(streams, monkeypatch, quiet):
     with quiet.progress("searching", 10) as progress:
         progress.update(4)
     assert stderr.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("done", "shown"),
+    [(30, "searching: 31 of 100, 15/s,"), (1, "searching: 2 of 100, 2.0 s each,")],
+)
+def test_progress_tells_the_rate_of_quick_and_of_slow_jobs(streams, monkeypatch, done, shown):
+    monkeypatch.setattr(output, "SECONDS_BETWEEN_LINES", 1.0)
+    clock = iter([0.0, 0.0, 2.0])
+    monkeypatch.setattr(output.time, "monotonic", lambda: next(clock))
+    _, stderr = streams(False, False)
+    with Output("tell").progress("searching", 100) as progress:
+        progress.update(1)
+        progress.update(1 + done, "best 62.1")
+    assert stderr.getvalue().startswith(shown)
