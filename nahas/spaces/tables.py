@@ -8,10 +8,12 @@ batch then is a matter of gathering rows.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nahas.kernels.records import LayerRow
 from nahas.network import NETWORK_INPUT, LayerStack, LayerTable
 from nahas.spaces.builder import Feature, LayerBuilder
 from nahas.spaces.networks import Link, NetworkSpace
@@ -39,38 +41,68 @@ class Networks:
     parameters: NDArray[np.int64]
 
 
+NO_LAYERS = LayerTable(
+    rows=np.zeros((0, len(LayerRow._fields)), np.int64),
+    operands=np.zeros((0, 2), np.int64),
+    sizes=np.zeros((0, 2), np.int64),
+    output_words=np.zeros(0, np.int64),
+    last_use=np.zeros(0, np.int64),
+)
+
+
 @dataclass(frozen=True)
 class _Segment:
     """What a link adds to a tensor of one shape; NETWORK_INPUT stands for that tensor.
 
     Attributes:
-        begin, end: where its layers stand among those of all segments.
-        source: which of its layers makes the tensor it gives, or NETWORK_INPUT.
+        number: its place among all segments.
+        table: its layers.
+        source: which of them makes the tensor it gives, or NETWORK_INPUT.
         shape: the shape of that tensor.
         parameters: trained numbers of its layers.
     """
 
-    begin: int
-    end: int
+    number: int
+    table: LayerTable
     source: int
     shape: Shape
     parameters: int
 
 
+@dataclass(frozen=True)
+class _Joined:
+    """S segments side by side, N layers in all.
+
+    Attributes:
+        layers: all layers.
+        numbers: [N] alike for layers of equal rows.
+        begin, lengths: [S] where the layers of each start, and how many they are.
+        source, parameters: [S] of each.
+    """
+
+    layers: LayerTable
+    numbers: NDArray[np.int64]
+    begin: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    source: NDArray[np.int64]
+    parameters: NDArray[np.int64]
+
+
 class LayerTables:
-    """Gives the layers of networks of one space, and remembers what its links add."""
+    """Gives the layers of networks of one space, and remembers what its links add.
+
+    Threads may share it. What it knows is whole at any moment, an interrupt within it included:
+    a segment becomes known by one assignment.
+    """
 
     def __init__(self, space: NetworkSpace) -> None:
         self._space = space
         names = [decision.name for decision in space.space.decisions]
         self._columns = [[names.index(name) for name in link.decisions] for link in space.links]
         self._shapes = [NO_TENSOR]
-        self._known: dict[tuple[int, int, int], int] = {}
-        self._segments: list[_Segment] = []
-        self._numbers: dict[bytes, int] = {}
-        self._number: list[int] = []
-        self._read: list[LayerTable] = []
-        self._rows = 0
+        self._known: dict[tuple[int, int, int], _Segment] = {}
+        self._joined = _join([])
+        self._lock = Lock()
 
     def of(self, choices: ChoiceArray) -> Networks:
         """The layers of the networks of choices [B, D].
@@ -80,20 +112,21 @@ class LayerTables:
             NetworkError: when a network cannot be simulated.
         """
         self._space.space.check(choices)
-        used, shapes = self._segments_of(choices)
-        begin, end, source, parameters = np.array(
-            [(s.begin, s.end, s.source, s.parameters) for s in self._segments], np.int64
-        ).T
-        lengths = (end - begin)[used]
+        with self._lock:
+            used, shapes = self._segments_of(choices)
+            if len(self._joined.begin) != len(self._known):
+                self._joined = _join(list(self._known.values()))
+            joined = self._joined
+        lengths = joined.lengths[used]
         before = np.cumsum(lengths, axis=1) - lengths
         starts = np.concatenate([[0], np.cumsum(lengths.sum(axis=1))])
         repeats = lengths.reshape(-1)
         offset, enters, enters_words = (
             column.reshape(-1).repeat(repeats)[:, np.newaxis]
-            for column in (before, _entrances(source[used], before), shapes.prod(axis=2))
+            for column in (before, _entrances(joined.source[used], before), shapes.prod(axis=2))
         )
-        table, numbers = self._joined()
-        row = _runs(begin[used].reshape(-1), repeats)
+        table = joined.layers
+        row = _runs(joined.begin[used].reshape(-1), repeats)
         operands, sizes = table.operands[row], table.sizes[row]
         is_entrance = operands == NETWORK_INPUT
         operands = np.where(operands >= 0, operands + offset, operands)
@@ -106,7 +139,7 @@ class LayerTables:
             output_words=table.output_words[row],
             last_use=_last_use(starts, operands),
         )
-        return Networks(layers, numbers[row], parameters[used].sum(axis=1))
+        return Networks(layers, joined.numbers[row], joined.parameters[used].sum(axis=1))
 
     def _segments_of(self, choices: ChoiceArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The segment of every link [B, L], and the shape [B, L, 3] of the tensor it reads."""
@@ -123,16 +156,15 @@ class LayerTables:
             key = shape * max(1, int(np.prod(radix))) + code
             _, first, which = np.unique(key, return_index=True, return_inverse=True)
             found = [self._segment(i, int(shape[at]), int(code[at]), choices[at]) for at in first]
-            used[:, i] = np.array(found)[which]
-            numbers = [self._shape_number(self._segments[segment].shape) for segment in found]
-            shape = np.array(numbers)[which]
+            used[:, i] = np.array([segment.number for segment in found], np.int64)[which]
+            numbers = [self._shape_number(segment.shape) for segment in found]
+            shape = np.array(numbers, np.int64)[which]
         return used, np.array(self._shapes)[shapes]
 
-    def _segment(self, link: int, shape: int, code: int, choice: ChoiceArray) -> int:
+    def _segment(self, link: int, shape: int, code: int, choice: ChoiceArray) -> _Segment:
         key = (link, shape, code)
         if key not in self._known:
-            self._known[key] = len(self._segments)
-            self._segments.append(self._read_link(self._space.links[link], shape, choice))
+            self._known[key] = self._read_link(self._space.links[link], shape, choice)
         return self._known[key]
 
     def _read_link(self, link: Link, shape: int, choice: ChoiceArray) -> _Segment:
@@ -141,31 +173,35 @@ class LayerTables:
         tensor = Feature(NETWORK_INPUT, *self._shapes[shape]) if shape else None
         values = self._space.space.values(choice)
         made: Feature = link.build(on, tensor, {name: values[name] for name in link.decisions})
-        begin, parameters = self._rows, 0
-        if on.layers:
-            network = on.network()
-            self._read.append(network.table)
-            self._rows += len(network.layers)
-            parameters = network.parameters
-        shape_made = (made.height, made.width, made.channels)
-        return _Segment(begin, self._rows, made.source, shape_made, parameters)
-
-    def _joined(self) -> tuple[LayerTable, NDArray[np.int64]]:
-        """All layers read so far as one table, and a number for each, alike for equal rows."""
-        if len(self._read) > 1:
-            names = [field.name for field in fields(LayerTable)]
-            columns = {n: np.concatenate([getattr(t, n) for t in self._read]) for n in names}
-            self._read = [LayerTable(**columns)]
-        table = self._read[0]
-        for row in table.rows[len(self._number) :]:
-            number = self._numbers.setdefault(row.tobytes(), len(self._numbers))
-            self._number.append(number)
-        return table, np.array(self._number)
+        network = on.network() if on.layers else None
+        return _Segment(
+            number=len(self._known),
+            table=network.table if network else NO_LAYERS,
+            source=made.source,
+            shape=(made.height, made.width, made.channels),
+            parameters=network.parameters if network else 0,
+        )
 
     def _shape_number(self, shape: Shape) -> int:
         if shape not in self._shapes:
             self._shapes.append(shape)
         return self._shapes.index(shape)
+
+
+def _join(segments: list[_Segment]) -> _Joined:
+    """Segments in the order of their numbers, side by side."""
+    tables = [NO_LAYERS, *(segment.table for segment in segments)]
+    names = [field.name for field in fields(LayerTable)]
+    layers = LayerTable(**{n: np.concatenate([getattr(t, n) for t in tables]) for n in names})
+    lengths = np.array([len(segment.table.rows) for segment in segments], np.int64)
+    return _Joined(
+        layers=layers,
+        numbers=np.unique(layers.rows, axis=0, return_inverse=True)[1].reshape(-1),
+        begin=np.cumsum(lengths) - lengths,
+        lengths=lengths,
+        source=np.array([segment.source for segment in segments], np.int64),
+        parameters=np.array([segment.parameters for segment in segments], np.int64),
+    )
 
 
 def _runs(begin: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:

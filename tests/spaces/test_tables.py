@@ -1,6 +1,8 @@
 """Layers of a batch of networks, gathered from links, are those of networks built one by one."""
 
-from dataclasses import fields
+import sys
+from dataclasses import fields, replace
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -70,6 +72,61 @@ def test_a_link_is_read_again_for_another_shape():
     tables.of(every[:1])
     known = tables.of(every[-1:]).layers.rows
     assert np.array_equal(known, space.network(every[-1]).table.rows)
+
+
+def test_an_interrupt_while_a_link_is_read_leaves_nothing_wrong():
+    space = named("mnasnet")
+    choices = space.space.sample(6, np.random.default_rng(2))
+    tables, whole = LayerTables(space), LayerTables(space).of(choices)
+    for moment in range(40):
+        calls = iter(range(moment + 1))
+        broken = [replace(link, build=_interrupted(link.build, calls)) for link in space.links]
+        tables._space = replace(space, links=tuple(broken))
+        try:
+            found = tables.of(choices)
+        except KeyboardInterrupt:
+            continue
+        assert np.array_equal(found.layers.rows, whole.layers.rows)
+        assert np.array_equal(found.layers.operands, whole.layers.operands)
+        break
+    else:
+        raise AssertionError("it never came to an end")
+
+
+def _interrupted(build, calls):
+    def stopped(*arguments):
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return build(*arguments)
+
+    return stopped
+
+
+def test_threads_share_what_is_known():
+    space = named("mnasnet")
+    choices = space.space.sample(60, np.random.default_rng(3))
+    expected = LayerTables(space).of(choices).parameters
+    tables, every = LayerTables(space), []
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [
+            Thread(target=lambda: every.append(tables.of(choices).parameters)) for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(every) == 4
+    assert all(np.array_equal(found, expected) for found in every)
+
+
+def test_no_networks_have_no_layers():
+    found = LayerTables(named("macro")).of(np.zeros((0, 8), np.int64))
+    assert found.layers.starts.tolist() == [0]
+    assert len(found.layers.rows) == len(found.parameters) == 0
 
 
 def test_choices_of_another_space_are_refused():
