@@ -22,7 +22,7 @@ def width(space: Space) -> int:
 def canonical(joint: JointSpace, choices: ChoiceArray) -> NDArray[np.uint8]:
     """Choices [B, D] in which a decision that changes nothing has its first value.
 
-    So designs that are the same look the same.
+    So designs that differ in nothing else look the same.
 
     Raises:
         SpaceError: when the choices are not of this space.

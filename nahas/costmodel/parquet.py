@@ -117,7 +117,7 @@ def read(path: Path, joint: JointSpace, here: Origin) -> Samples:
             _check_indices(indices[-1], decision.name, len(decision.values), path)
         costs = np.stack([column(name) for name in COSTS], axis=1)
         reason = column(REASON)
-        _check_indices(reason, REASON, len(Reason), path)
+        _check_indices(reason, REASON, int(Reason.PREDICTED), path)
     _check_costs(costs, reason == Reason.OK, path)
     if digest.hex() != metadata.get(DIGEST):
         raise CostModelError(f"{path}: is damaged: it does not hold what was written")

@@ -22,6 +22,7 @@ from nahas.errors import CostModelError
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray, Space
+from nahas.spaces.tables import LayerTables
 from nahas.vocabulary import Objective, Reason
 
 REUSE = 10
@@ -107,7 +108,8 @@ def draw(joint: JointSpace, count: int, rng: np.random.Generator) -> NDArray[np.
 def networks_of(space: NetworkSpace, count: int, rng: np.random.Generator) -> ChoiceArray:
     """Choices [count, D] of different networks, or of all where there are fewer.
 
-    Decisions that do not apply are 0, so that different choices are different networks.
+    Decisions that do not apply are 0. Where the space is listed, every network is one choice; else
+    choices are different, and so would networks be, were it not for blocks that mean the same.
 
     Raises:
         CostModelError: when a large space turns out to have fewer networks.
@@ -115,6 +117,7 @@ def networks_of(space: NetworkSpace, count: int, rng: np.random.Generator) -> Ch
     if space.space.size <= LISTED:
         every = np.indices(tuple(space.space.cardinalities)).reshape(len(space.space.decisions), -1)
         networks = np.unique(_alike(space, every.T), axis=0)
+        networks = networks[LayerTables(space).different(networks)]
         return networks[rng.choice(len(networks), min(count, len(networks)), replace=False)]
     from scipy.stats.qmc import Sobol
 

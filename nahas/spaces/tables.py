@@ -7,6 +7,7 @@ batch then is a matter of gathering rows.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, fields
 from threading import Lock
 
@@ -40,6 +41,9 @@ class Networks:
     numbers: NDArray[np.int64]
     parameters: NDArray[np.int64]
 
+
+LISTED_AT_ONCE = 4096
+"""Networks whose layers are looked at together: some 30 MB."""
 
 NO_LAYERS = LayerTable(
     rows=np.zeros((0, len(LayerRow._fields)), np.int64),
@@ -140,6 +144,23 @@ class LayerTables:
             last_use=_last_use(starts, operands),
         )
         return Networks(layers, joined.numbers[row], joined.parameters[used].sum(axis=1))
+
+    def different(self, choices: ChoiceArray) -> NDArray[np.int64]:
+        """Rows [K] of choices [B, D], in order: of each different network the first.
+
+        Choices that differ may be one network: it does not matter which of two equal blocks is
+        left out. Names of layers do not count.
+        """
+        seen: set[bytes] = set()
+        first = []
+        for begin in range(0, len(choices), LISTED_AT_ONCE):
+            layers = self.of(choices[begin : begin + LISTED_AT_ONCE]).layers
+            for i, (start, end) in enumerate(itertools.pairwise(layers.starts.tolist())):
+                network = layers.rows[start:end].tobytes() + layers.operands[start:end].tobytes()
+                if network not in seen:
+                    seen.add(network)
+                    first.append(begin + i)
+        return np.array(first, np.int64)
 
     def _segments_of(self, choices: ChoiceArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The segment of every link [B, L], and the shape [B, L, 3] of the tensor it reads."""

@@ -4,12 +4,19 @@ import numpy as np
 
 from nahas.cost import DesignCosts
 from nahas.spaces.joint import JointSpace
-from nahas.spaces.networks import NetworkSpace
+from nahas.spaces.networks import Link, NetworkSpace
 from nahas.spaces.space import Decision, Space
+
+INPUT = Link((), lambda on, *_: on.input(4, 4, 1))
 
 
 def tiny_joint(name="tiny", kernels=(3, 5)):
     """Two network decisions, of which `kernel` changes nothing where `depth` is 0."""
+
+    def layers(on, x, values):
+        for _ in range(values["depth"]):
+            x = on.conv(x, 8, kernel=values["kernel"])
+        return x
 
     class TinySpace(NetworkSpace):
         def applicable(self, choices):
@@ -18,7 +25,8 @@ def tiny_joint(name="tiny", kernels=(3, 5)):
             return used
 
     decisions = (Decision("depth", (0, 1, 2)), Decision("kernel", kernels))
-    return JointSpace(TinySpace(Space(name, decisions), (), str, never))
+    link = Link(("depth", "kernel"), layers)
+    return JointSpace(TinySpace(Space(name, decisions), (INPUT, link), str, never))
 
 
 def never(*_):
@@ -26,13 +34,18 @@ def never(*_):
 
 
 def joint_of(networks, accelerators):
-    """Decisions of these numbers of values, that nothing is built of."""
+    """Decisions of these numbers of values; each of a network's is the width of a layer."""
+
+    def layer(name):
+        return Link((name,), lambda on, x, values: on.conv(x, 1 + values[name]))
+
     sides = {"n": networks, "a": accelerators}
     decisions = {
         side: tuple(Decision(f"{side}{i}", tuple(range(n))) for i, n in enumerate(numbers))
         for side, numbers in sides.items()
     }
-    of_networks = NetworkSpace(Space("networks", decisions["n"]), (), str, never)
+    links = (INPUT, *(layer(decision.name) for decision in decisions["n"]))
+    of_networks = NetworkSpace(Space("networks", decisions["n"]), links, str, never)
     return JointSpace(of_networks, Space("accelerators", decisions["a"]))
 
 

@@ -129,6 +129,20 @@ def test_no_networks_have_no_layers():
     assert len(found.layers.rows) == len(found.parameters) == 0
 
 
+def test_one_choice_stands_for_every_different_network():
+    space = named("macro")
+    every = np.stack(np.unravel_index(np.arange(6561), (3,) * 8), axis=1)
+    rows = LayerTables(space).different(every)
+    some = np.random.default_rng(5).choice(len(every), 300, replace=False)
+    built = [space.network(every[row]) for row in np.concatenate([rows, some])]
+    shapes = [
+        (tuple(layer.row for layer in net.layers), net.inputs, net.parameters) for net in built
+    ]
+    assert len(set(shapes[: len(rows)])) == len(rows) < len(every)
+    assert set(shapes[len(rows) :]) <= set(shapes[: len(rows)])
+    assert np.all(np.diff(rows) > 0)
+
+
 def test_choices_of_another_space_are_refused():
     with pytest.raises(SpaceError, match="has 8 decisions"):
         LayerTables(named("macro")).of(np.zeros((1, 7), np.int64))
