@@ -15,8 +15,8 @@ from nahas.simulate import simulate_designs
 from nahas.spaces.accelerator import accelerator_space
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
-from nahas.spaces.tables import LayerTables
 from nahas.spaces.space import Decision, Space
+from nahas.spaces.tables import LayerTables
 from nahas.vocabulary import Objective, Reason
 
 from .fake import fake_costs, joint_of, tiny_joint
