@@ -5,7 +5,7 @@ values; a cost model says in which direction of these the latency falls, and the
 the softmax falls until each decision is made. Several starts descend side by side.
 
 Run: python examples/relaxed_search.py MODEL.keras
-after: nahas train-costmodel --output MODEL.keras
+after: nahas train-costmodel --space mnasnet --output MODEL.keras
 """
 
 import sys
@@ -14,6 +14,7 @@ import numpy as np
 
 from nahas.costmodel.predicted import load_for, predicted_costs
 from nahas.costmodel.relaxed import RelaxedCost, keras, tf
+from nahas.errors import NahasError
 from nahas.hardware import preset
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
@@ -85,4 +86,7 @@ def descend(
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("give the model's file: python examples/relaxed_search.py MODEL.keras")
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except NahasError as error:
+        sys.exit(f"error: {error}")

@@ -119,10 +119,8 @@ def predicted_lines(
     learned = {"objective": model.card.objective, "space": "dataflows", "fusion": False}
     for name, value in learned.items():
         if options[name] != value:
-            raise UsageError(
-                f"{name} is {options[name]!r}, but {file} has learned {value!r}: "
-                f"leave out --{name} or --cost-model"
-            )
+            what = "layers without fusion" if name == "fusion" else f"{name} {value}"
+            raise UsageError(f"{file} has learned {what}: leave out --{name} or --cost-model")
     predicted = [float(of[0]) for of in model.predict([cost.network], [cost.hardware])]
     told = [
         f"{value:.4g} {unit} ({value / true - 1:+.1%})"

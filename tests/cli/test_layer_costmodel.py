@@ -35,9 +35,9 @@ def test_a_model_of_layers_is_trained_and_predicts_beside_the_simulator(nahas, f
     assert f"cost model: {told['predicted_latency_ms']:.4g} ms (" in shown.out
 
     for options, what in (
-        (("--objective", "energy"), "objective is 'energy', but l.keras has learned 'latency'"),
-        (("--space", "full"), "space is 'full', but l.keras has learned 'dataflows'"),
-        (("--fusion",), "fusion is True, but l.keras has learned False"),
+        (("--objective", "energy"), "l.keras has learned objective latency: leave out --objective"),
+        (("--space", "full"), "l.keras has learned space dataflows: leave out --space"),
+        (("--fusion",), "l.keras has learned layers without fusion: leave out --fusion"),
     ):
         refused = nahas("simulate", "resnet-50", "--cost-model", "l.keras", *options)
         assert refused.code == 2
