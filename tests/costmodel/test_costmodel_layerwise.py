@@ -1,5 +1,6 @@
 """The model of layers is exact but for mappings, refused where it does not belong, and learns."""
 
+import csv
 import json
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import pytest
 
 from nahas import networks
 from nahas.costmodel.card import card_path
-from nahas.costmodel.layerwise import LayerRecipe, load, train
+from nahas.costmodel.layerwise import LayerRecipe, learning, load, train
 from nahas.costmodel.layerwise.costs import HEADS, LEAST_SHARE, SHARES, costs_of, heads_of
 from nahas.costmodel.layerwise.features import features, known
 from nahas.costmodel.layerwise.model import LayerCostModel
@@ -19,6 +20,7 @@ from nahas.costmodel.layerwise.pairs import (
     solved,
     source,
 )
+from nahas.costmodel.logs import log_path
 from nahas.errors import CostModelError
 from nahas.hardware import preset
 from nahas.kernels.records import CostRow, CountsRow, HardwareRow, LayerRow
@@ -216,6 +218,30 @@ def test_a_small_model_learns_networks_that_it_never_saw(trained):
 
 def test_training_again_gives_the_same_model(trained):
     assert train(SMALL).card == trained[0].card
+
+
+def test_a_run_that_diverges_ends_in_one_sentence(monkeypatch):
+    tiny = LayerRecipe(pairs=600, epochs=2, hidden=(16, 16), learning_rate=1e30)
+    with pytest.raises(CostModelError, match=r"epoch 1: the loss is not finite at learning_rate 1"):
+        train(tiny)
+    nothing = {"layers": {"log_latency_ms": {"mape": float("inf")}}}
+    monkeypatch.setattr(learning, "held_out_errors", lambda *_: nothing)
+    with pytest.raises(CostModelError, match=r"log_latency_ms of layers is predicted as a number"):
+        train(replace(tiny, learning_rate=1e-3))
+
+
+def test_every_epoch_has_a_row_in_the_log_beside_the_model(trained, tmp_path):
+    path = tmp_path / "layers.keras"
+    trained[0].save(path)
+    rows = list(csv.DictReader(log_path(path).read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, 9)]
+    assert float(rows[-1]["loss"]) < 0.7 * float(rows[0]["loss"])
+    rates = [float(row["learning_rate"]) for row in rows]
+    assert rates == sorted(rates, reverse=True)
+    assert 0 < rates[-1] < 0.01 * rates[0]
+    log_path(path).unlink()
+    load(path).save(path)  # a model that was read knows nothing of its epochs
+    assert not log_path(path).exists()
 
 
 def test_a_saved_model_predicts_the_same(trained, tmp_path):

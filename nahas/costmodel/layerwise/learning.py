@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nahas import networks
 from nahas.children.quiet import import_keras
 from nahas.costmodel.card import weights_hash
+from nahas.costmodel.checkpoint import Row
 from nahas.costmodel.held_out import Errors, errors_of
 from nahas.costmodel.layerwise.costs import HEADS, heads_of
 from nahas.costmodel.layerwise.features import (
@@ -95,13 +96,17 @@ def train(
         recipe: how to make it.
         tables: energy and area tables; None is the packaged ones.
         progress: told of the pairs solved and each epoch learned.
+
+    Raises:
+        CostModelError: when a loss or a weight is not finite after an epoch, or a prediction of
+            what was held out is not in the end.
     """
     tell: Progress = progress or (lambda *_: None)
     of = source(recipe.seed, tables)
     pairs, seen, heads = _samples(of, recipe, tell)
     start, order = np.random.SeedSequence(recipe.seed).spawn(2)
     keras_model = perceptron(seen, heads, recipe.hidden, start)
-    _learn(keras_model, seen, heads, recipe, np.random.default_rng(order), tell)
+    history = _learn(keras_model, seen, heads, recipe, np.random.default_rng(order), tell)
     card = LayerCard(
         weights_sha256=weights_hash(keras_model.get_weights()),
         origin=origin_here(recipe.objective, tables),
@@ -114,8 +119,9 @@ def train(
         errors={},
         versions=versions(),
     )
-    model = LayerCostModel(keras_model, card, tables)
+    model = LayerCostModel(keras_model, card, tables, history)
     card.errors.update(held_out_errors(model, of, recipe))
+    _check_errors(card.errors, recipe)
     return model
 
 
@@ -173,8 +179,8 @@ def _learn(
     recipe: LayerRecipe,
     rng: np.random.Generator,
     tell: Progress,
-) -> None:
-    """Adam on the Huber loss of every head that a pair tells something of."""
+) -> list[Row]:
+    """Adam on the Huber loss of every head that a pair tells something of; a row per epoch."""
     keras = import_keras()
     batch = min(recipe.batch, len(seen))
     steps = len(seen) // batch
@@ -188,12 +194,38 @@ def _learn(
 
     rate = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, recipe.epochs * steps)
     keras_model.compile(optimizer=keras.optimizers.Adam(rate), loss=loss, jit_compile=False)
-    for epoch in range(recipe.epochs):
+    history: list[Row] = []
+    for epoch in range(1, recipe.epochs + 1):
+        keras_model.reset_metrics()  # so that the last step tells the mean loss of the epoch
         order = rng.permutation(len(seen))
         for step in range(steps):
             rows = order[step * batch : (step + 1) * batch]
-            keras_model.train_on_batch(seen[rows], heads[rows])
-        tell("learning", epoch + 1, recipe.epochs)
+            mean_loss = float(keras_model.train_on_batch(seen[rows], heads[rows]))
+        last_rate = float(rate(epoch * steps - 1))
+        _check_finite(mean_loss, keras_model, epoch, recipe)
+        history.append({"epoch": epoch, "learning_rate": last_rate, "loss": mean_loss})
+        tell("learning", epoch, recipe.epochs)
+    return history
+
+
+def _check_finite(mean_loss: float, keras_model: Any, epoch: int, recipe: LayerRecipe) -> None:
+    for what, values in (("the loss", [mean_loss]), ("a weight", keras_model.get_weights())):
+        if not all(np.isfinite(of).all() for of in values):
+            raise CostModelError(
+                f"epoch {epoch}: {what} is not finite at learning_rate {recipe.learning_rate:g}: "
+                "try a lower one"
+            )
+
+
+def _check_errors(errors: Errors, recipe: LayerRecipe) -> None:
+    for part, heads in errors.items():
+        for head, measures in heads.items():
+            mape = measures["mape"]
+            if mape is not None and not np.isfinite(mape):
+                raise CostModelError(
+                    f"{head} of {part} is predicted as a number that is not finite, learned at "
+                    f"learning_rate {recipe.learning_rate:g}: try a lower one"
+                )
 
 
 def _ranges(of: Source, accelerators: NDArray[np.int64]) -> dict[str, list[float]]:

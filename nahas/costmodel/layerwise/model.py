@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.costmodel.card import card_path, weights_hash
+from nahas.costmodel.checkpoint import Row
 from nahas.costmodel.held_out import Errors
 from nahas.costmodel.keras_file import read_keras, write_keras
 from nahas.costmodel.layerwise.costs import costs_of
@@ -23,6 +24,7 @@ from nahas.costmodel.layerwise.features import (
     known,
 )
 from nahas.costmodel.layerwise.origin import origin_here
+from nahas.costmodel.logs import log_path, write_log
 from nahas.costmodel.model import model_path
 from nahas.costmodel.origin import Origin, check_origin
 from nahas.energy import Tables
@@ -82,11 +84,19 @@ class LayerCard:
 
 @dataclass(frozen=True)
 class LayerCostModel:
-    """A trained model of layers on accelerators, and its card."""
+    """A trained model of layers on accelerators, and its card.
+
+    Attributes:
+        keras_model: features [N, 46] to heads [N, 9].
+        card: facts about it.
+        tables: energy and area tables; None is the packaged ones.
+        history: a row for each epoch that was learned; empty where the model was read.
+    """
 
     keras_model: Any
     card: LayerCard
     tables: Tables | None = None
+    history: list[Row] = field(default_factory=list)
 
     def predict(
         self, networks: Sequence[Network], hardware: Sequence[Hardware]
@@ -168,7 +178,7 @@ class LayerCostModel:
                 )
 
     def save(self, path: str | Path) -> None:
-        """Write the Keras file, then the card beside it; each whole or not at all.
+        """Write the Keras file, then its card and its log of epochs; each whole or not at all.
 
         Raises:
             CostModelError: when the name does not end in .keras or cannot be written.
@@ -177,6 +187,8 @@ class LayerCostModel:
         try:
             write_keras(self.keras_model, path)
             write_text(card_path(path), json_text(asdict(self.card)))
+            if self.history:
+                write_log(self.history, log_path(path))
         except OSError as problem:
             raise CostModelError(
                 f"{path}: cannot be written ({problem.strerror or problem})"
@@ -240,7 +252,7 @@ def read_layer_card(path: Path) -> LayerCard:
             f"{path}:schema_version is {content.get('schema_version')!r}, "
             f"but this nahas reads {SCHEMA_VERSION}"
         )
-    names = {field.name for field in fields(LayerCard)}
+    names = {of.name for of in fields(LayerCard)}
     if set(content) != names:
         raise CostModelError(f"{path}: keys missing or unknown: {sorted(names ^ set(content))}")
     if content["objective"] not in {objective.name.lower() for objective in Objective}:
