@@ -21,7 +21,7 @@ from nahas.costmodel.layerwise.pairs import (
     source,
 )
 from nahas.costmodel.logs import log_path
-from nahas.errors import CostModelError
+from nahas.errors import CostModelError, SpaceError
 from nahas.hardware import preset
 from nahas.kernels.records import CostRow, CountsRow, HardwareRow, LayerRow
 from nahas.layers import Layer
@@ -32,7 +32,7 @@ from nahas.spaces import accelerator
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
 from nahas.tile_bench.source import Pairs, mapped_layers
-from nahas.vocabulary import Objective, Reason
+from nahas.vocabulary import LayerKind, Objective, Reason
 
 COSTS = ("log_latency_ms", "log_energy_mj")
 SMALL = LayerRecipe(pairs=4_000, epochs=8, batch=256, hidden=(64, 64), learning_rate=4e-3)
@@ -275,6 +275,46 @@ def test_choices_are_predicted_as_their_designs(trained):
     by_choice = np.array(trained[0].predict_choices(joint, choices))[:, some]
     by_design = np.array(trained[0].predict(*joint.designs(choices[some])))
     assert by_choice == pytest.approx(by_design, rel=1e-5)
+
+
+def test_no_design_has_no_cost(trained):
+    model, joint = trained[0], JointSpace(named("macro"))
+    none = np.empty((0, len(joint.space.decisions)), np.int64)
+    for costs in (model.predict([], []), model.predict_choices(joint, none)):
+        assert [cost.shape for cost in costs] == [(0,), (0,)]
+    with pytest.raises(SpaceError):
+        model.predict_choices(joint, none[:, 1:])
+
+
+def test_a_network_without_convolutions_is_predicted_exactly(trained):
+    layer = Layer(
+        name="pool", kind=LayerKind.POOL, g=64, p=14, q=14, r=2, s=2, stride_p=2, stride_q=2
+    )
+    network, chip = Network(name="pool", layers=(layer,), inputs=((-1,),)), drawn_accelerators(1)
+    costs = simulate_designs([network], chip)
+    assert np.array_equal(trained[0].predict([network], chip), (costs.latency_ms, costs.energy_mj))
+
+
+def test_the_ranges_are_of_the_pairs_that_were_learned(drawn_from, pairs):
+    few = pairs.pairs[:5]
+    layers = dict(zip(LayerRow._fields, pairs.layers[few[:, 0]].T, strict=True))
+    points = dict(zip(HardwareRow._fields, pairs.points[few[:, 1]].T, strict=True))
+    ranges = learning._ranges(drawn_from, few)
+    assert {"k", "dilation_s", "pes_x", "local_memory_bytes"} <= set(ranges)
+    for name, of in ranges.items():
+        column = (layers | points)[name]
+        assert of == [column.min(), column.max()], name
+
+
+def test_beyond_few_pairs_it_refuses_and_extrapolates_only_when_told(trained):
+    model, resnet, chip = trained[0], networks.named("resnet-50"), drawn_accelerators(1)
+    narrow = {**model.card.ranges, "k": [1.0, 600.0]}
+    model = replace(model, card=replace(model.card, ranges=narrow))
+    with pytest.raises(CostModelError, match=r"k of a layer is 1024, but the model learned 1 to"):
+        model.predict([resnet], chip)
+    assert np.array_equal(
+        model.predict([resnet], chip, extrapolate=True), trained[0].predict([resnet], chip)
+    )
 
 
 def test_what_was_not_learned_is_refused(trained):

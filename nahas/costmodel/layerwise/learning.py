@@ -115,7 +115,7 @@ def train(
         pairs=len(seen),
         epochs=recipe.epochs,
         hidden=list(recipe.hidden),
-        ranges=_ranges(of, np.unique(pairs[:, 1])),
+        ranges=_ranges(of, pairs),
         errors={},
         versions=versions(),
     )
@@ -228,11 +228,12 @@ def _check_errors(errors: Errors, recipe: LayerRecipe) -> None:
                 )
 
 
-def _ranges(of: Source, accelerators: NDArray[np.int64]) -> dict[str, list[float]]:
-    """Least and largest value of each field that the model sees, of layers and accelerators."""
+def _ranges(of: Source, pairs: NDArray[np.int64]) -> dict[str, list[float]]:
+    """Least and largest value of each field that the model sees, in the pairs [N, 2]."""
+    layers, accelerators = (np.unique(column) for column in pairs.T)
     found = {}
     for names, seen, rows in (
-        (LayerRow._fields, LAYER_FIELDS, of.layers),
+        (LayerRow._fields, LAYER_FIELDS, of.layers[layers]),
         (HardwareRow._fields, LEARNED_FIELDS, of.points[accelerators]),
     ):
         for name in seen:
@@ -245,7 +246,8 @@ def held_out_errors(model: LayerCostModel, of: Source, recipe: LayerRecipe) -> E
     """Errors on further pairs, on the fixed networks, and on designs of every space.
 
     The layers of the fixed networks are not learned from, nor are the accelerators that networks
-    are tested on here. Networks of the spaces consist of layers that are.
+    are tested on here. Networks of the spaces consist of layers that are, where pairs are many.
+    None is left out that is beyond what so few pairs teach.
     """
     further = solved(draw(of, recipe.pairs, recipe.pairs + TESTED), recipe.objective)
     columns = [CostRow._fields.index(name) for name in ("cycles", "energy_pj")]
@@ -270,7 +272,7 @@ def _network_errors(
     hardware = [of.hardware_of(number) for number in held.tolist()]
     objective = Objective[model.card.objective.upper()]
     true = simulate_designs(drawn, hardware, objective, model.tables)
-    latency_ms, energy_mj = model.predict(drawn, hardware)
+    latency_ms, energy_mj = model.predict(drawn, hardware, extrapolate=True)
     runs = true.reason == Reason.OK
     pairs = (latency_ms, true.latency_ms), (energy_mj, true.energy_mj)
     return {

@@ -64,7 +64,7 @@ class LayerCard:
         ranges: least and largest value learned, by field of layers and of accelerators; beyond
             them it refuses to predict.
         errors: by what it did not learn from, layers and whole networks, and by cost: measures of
-            `held_out.errors_of`.
+            `held_out.errors_of`. They count what is beyond the ranges too.
         versions: of nahas, Python and the distributions that a number may depend on.
     """
 
@@ -99,11 +99,20 @@ class LayerCostModel:
     history: list[Row] = field(default_factory=list)
 
     def predict(
-        self, networks: Sequence[Network], hardware: Sequence[Hardware]
+        self,
+        networks: Sequence[Network],
+        hardware: Sequence[Hardware],
+        *,
+        extrapolate: bool = False,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Latency in ms and energy in mJ [B] of designs: `networks[i]` on `hardware[i]`.
 
         As if every layer could run: it does not say which cannot.
+
+        Args:
+            networks: B of them; none gives empty arrays.
+            hardware: B accelerators.
+            extrapolate: predict layers and accelerators beyond what was learned as well.
 
         Raises:
             CostModelError: when the lengths differ, or a layer or an accelerator is beyond what
@@ -116,7 +125,10 @@ class LayerCostModel:
                 f"predict got {len(networks)} networks and {len(hardware)} accelerators: "
                 "give one accelerator per network"
             )
-        return self._predicted(stacked([network.table for network in networks]), hardware)
+        if not networks:
+            return np.empty(0), np.empty(0)
+        layers = stacked([network.table for network in networks])
+        return self._predicted(layers, hardware, extrapolate=extrapolate)
 
     def predict_choices(
         self, joint: JointSpace, choices: ChoiceArray
@@ -129,23 +141,21 @@ class LayerCostModel:
         """
         networks, accelerators = joint.split(choices)
         hardware = [joint.hardware(row) for row in accelerators]
-        parts = [
-            self._predicted(
-                joint.network_tables.of(networks[start : start + DESIGNS]).layers,
-                hardware[start : start + DESIGNS],
-            )
-            for start in range(0, len(choices), DESIGNS)
-        ]
-        latency_ms, energy_mj = (np.concatenate(costs) for costs in zip(*parts, strict=True))
+        latency_ms, energy_mj = np.empty(len(choices)), np.empty(len(choices))
+        for start in range(0, len(choices), DESIGNS):
+            some = slice(start, start + DESIGNS)
+            layers = joint.network_tables.of(networks[some]).layers
+            latency_ms[some], energy_mj[some] = self._predicted(layers, hardware[some])
         return latency_ms, energy_mj
 
     def _predicted(
-        self, layers: LayerStack, hardware: Sequence[Hardware]
+        self, layers: LayerStack, hardware: Sequence[Hardware], *, extrapolate: bool = False
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         points = hardware_rows(hardware, self.tables)
-        mapped = layers.rows[layers.rows[:, 0] == LayerKind.CONVOLUTION]
-        self._check("a layer", LayerRow._fields, LAYER_FIELDS, mapped)
-        self._check("an accelerator", HardwareRow._fields, LEARNED_FIELDS, points)
+        if not extrapolate:
+            mapped = layers.rows[layers.rows[:, 0] == LayerKind.CONVOLUTION]
+            self._check("a layer", LayerRow._fields, LAYER_FIELDS, mapped)
+            self._check("an accelerator", HardwareRow._fields, LEARNED_FIELDS, points)
         outcome = estimate_designs(layers, points, self._costs)
         latency_ms, energy_mj, _ = design_totals(outcome, points, clocks_mhz(hardware))
         return latency_ms, energy_mj
@@ -197,12 +207,12 @@ class LayerCostModel:
 
 def predict_heads(keras_model: Any, seen: NDArray[np.float32]) -> NDArray[np.float32]:
     """The model's outputs [N, 9] for features [N, F]."""
-    heads = [
+    heads = np.empty((len(seen), keras_model.output_shape[-1]), np.float32)
+    for start in range(0, len(seen), BATCH):
+        some = slice(start, start + BATCH)
         # The call itself: `predict` would trace a new graph for every model.
-        np.asarray(keras_model(seen[start : start + BATCH], training=False))
-        for start in range(0, len(seen), BATCH)
-    ]
-    return np.concatenate(heads)
+        heads[some] = keras_model(seen[some], training=False)
+    return heads
 
 
 def load(path: str | Path, tables: Tables | None = None) -> LayerCostModel:
