@@ -2,13 +2,13 @@
 
 Linear models and boosted trees learn what the perceptron learns: logarithms of latency and energy
 from decisions. The model of layers learns layers of drawn networks, and none of these designs.
-`--save` writes results/costmodel_rivals.json. Trees need scikit-learn, the extra `bench`.
+`--save` writes results/costmodel_rivals.json, anew after each rival. Trees need scikit-learn, the
+extra `bench`. A rival that cannot be measured is told, and the others go on.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +16,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nahas.errors import NahasError
+from nahas.files import json_text, write_text
 
 RESULTS = Path(__file__).parent / "results" / "costmodel_rivals.json"
 ROW = "{:<34} {:<11} {:>9} {:>9} {:>9} {:>14}"
@@ -141,7 +144,7 @@ def measured(name: str, fit: Fit, data: Any, most: int) -> dict[str, Any]:
             cost: errors_of(predicted[:, place], logs[of, place])
             for place, cost in enumerate(COSTS)
         }
-        mapes = [f"{row['errors'][part][cost]['mape']:.2f}" for cost in COSTS]
+        mapes = [f"{row['errors'][part][cost]['mape']:.2f}" if len(of) else "-" for cost in COSTS]
         rest = (f"{row['fit_seconds']:.1f}", f"{row['predictions_per_second']:,.0f}")
         print(ROW.format(name if part == "random" else "", part, *mapes, *rest))
     return row
@@ -182,29 +185,49 @@ def main() -> None:
         "perceptron": lambda: perceptron(joint, data, recipe),
         "layers": lambda: of_layers(joint, chosen.pairs, chosen.layer_epochs),
     }
-    content: dict[str, Any] = {"options": {**vars(chosen), "seed": recipe.seed}, "rows": []}
+    told = {name: value for name, value in vars(chosen).items() if name != "save"}
+    rows: list[dict[str, Any]] = []
+
+    def keep(row: dict[str, Any]) -> None:
+        rows.append(row)
+        if chosen.save:
+            write_text(RESULTS, json_text({"options": {**told, "seed": recipe.seed}, "rows": rows}))
+
     for name, make in rivals.items():
         try:
-            fit = make()
-        except ImportError:
+            keep(measured(name, make(), data, chosen.most))
+        except ModuleNotFoundError as problem:
+            if problem.name != "sklearn":
+                raise
             print(f"{name}: scikit-learn is not installed, pip install 'nahas[bench]'")
-            continue
-        content["rows"].append(measured(name, fit, data, chosen.most))
-    content["rows"].append(simulated(joint, data.samples.choices[: 3 * chosen.most]))
-    if chosen.save:
-        RESULTS.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        except NahasError as problem:
+            print(f"{name}: {problem}")
+    keep(simulated(joint, data.samples.choices[: 3 * chosen.most]))
+
+
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"is {text}: it must be at least 1")
+    return number
 
 
 def options() -> argparse.Namespace:
     """What the command line says."""
+    from nahas.spaces.named import NAMES
+
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--space", default="s1")
-    parser.add_argument("--samples", type=int, default=100_000, help="designs, drawn and split")
-    parser.add_argument("--epochs", type=int, default=60, help="of the perceptron")
-    parser.add_argument("--pairs", type=int, default=500_000, help="the model of layers learns")
-    parser.add_argument("--layer-epochs", type=int, default=30)
-    parser.add_argument("--iterations", type=int, default=1000, help="trees for each cost")
-    parser.add_argument("--most", type=int, default=5_000, help="designs tested, of each part")
+    parser.add_argument("--space", default="s1", choices=NAMES)
+    parser.add_argument(
+        "--samples", type=positive, default=100_000, help="designs, drawn and split"
+    )
+    parser.add_argument("--epochs", type=positive, default=60, help="of the perceptron")
+    parser.add_argument(
+        "--pairs", type=positive, default=500_000, help="the model of layers learns"
+    )
+    parser.add_argument("--layer-epochs", type=positive, default=30)
+    parser.add_argument("--iterations", type=positive, default=1000, help="trees for each cost")
+    parser.add_argument("--most", type=positive, default=5_000, help="designs tested, of each part")
     parser.add_argument("--save", action="store_true")
     return parser.parse_args()
 

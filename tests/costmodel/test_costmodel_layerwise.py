@@ -1,5 +1,6 @@
 """The model of layers is exact but for mappings, refused where it does not belong, and learns."""
 
+import csv
 import json
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import pytest
 
 from nahas import networks
 from nahas.costmodel.card import card_path
-from nahas.costmodel.layerwise import LayerRecipe, load, train
+from nahas.costmodel.layerwise import LayerRecipe, learning, load, train
 from nahas.costmodel.layerwise.costs import HEADS, LEAST_SHARE, SHARES, costs_of, heads_of
 from nahas.costmodel.layerwise.features import features, known
 from nahas.costmodel.layerwise.model import LayerCostModel
@@ -19,7 +20,8 @@ from nahas.costmodel.layerwise.pairs import (
     solved,
     source,
 )
-from nahas.errors import CostModelError
+from nahas.costmodel.logs import log_path
+from nahas.errors import CostModelError, SpaceError
 from nahas.hardware import preset
 from nahas.kernels.records import CostRow, CountsRow, HardwareRow, LayerRow
 from nahas.layers import Layer
@@ -30,7 +32,7 @@ from nahas.spaces import accelerator
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
 from nahas.tile_bench.source import Pairs, mapped_layers
-from nahas.vocabulary import Objective, Reason
+from nahas.vocabulary import LayerKind, Objective, Reason
 
 COSTS = ("log_latency_ms", "log_energy_mj")
 SMALL = LayerRecipe(pairs=4_000, epochs=8, batch=256, hidden=(64, 64), learning_rate=4e-3)
@@ -218,6 +220,30 @@ def test_training_again_gives_the_same_model(trained):
     assert train(SMALL).card == trained[0].card
 
 
+def test_a_run_that_diverges_ends_in_one_sentence(monkeypatch):
+    tiny = LayerRecipe(pairs=600, epochs=2, hidden=(16, 16), learning_rate=1e30)
+    with pytest.raises(CostModelError, match=r"epoch 1: the loss is not finite at learning_rate 1"):
+        train(tiny)
+    nothing = {"layers": {"log_latency_ms": {"mape": float("inf")}}}
+    monkeypatch.setattr(learning, "held_out_errors", lambda *_: nothing)
+    with pytest.raises(CostModelError, match=r"log_latency_ms of layers is predicted as a number"):
+        train(replace(tiny, learning_rate=1e-3))
+
+
+def test_every_epoch_has_a_row_in_the_log_beside_the_model(trained, tmp_path):
+    path = tmp_path / "layers.keras"
+    trained[0].save(path)
+    rows = list(csv.DictReader(log_path(path).read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, 9)]
+    assert float(rows[-1]["loss"]) < 0.7 * float(rows[0]["loss"])
+    rates = [float(row["learning_rate"]) for row in rows]
+    assert rates == sorted(rates, reverse=True)
+    assert 0 < rates[-1] < 0.01 * rates[0]
+    log_path(path).unlink()
+    load(path).save(path)  # a model that was read knows nothing of its epochs
+    assert not log_path(path).exists()
+
+
 def test_a_saved_model_predicts_the_same(trained, tmp_path):
     model = trained[0]
     model.save(tmp_path / "layers.keras")
@@ -249,6 +275,46 @@ def test_choices_are_predicted_as_their_designs(trained):
     by_choice = np.array(trained[0].predict_choices(joint, choices))[:, some]
     by_design = np.array(trained[0].predict(*joint.designs(choices[some])))
     assert by_choice == pytest.approx(by_design, rel=1e-5)
+
+
+def test_no_design_has_no_cost(trained):
+    model, joint = trained[0], JointSpace(named("macro"))
+    none = np.empty((0, len(joint.space.decisions)), np.int64)
+    for costs in (model.predict([], []), model.predict_choices(joint, none)):
+        assert [cost.shape for cost in costs] == [(0,), (0,)]
+    with pytest.raises(SpaceError):
+        model.predict_choices(joint, none[:, 1:])
+
+
+def test_a_network_without_convolutions_is_predicted_exactly(trained):
+    layer = Layer(
+        name="pool", kind=LayerKind.POOL, g=64, p=14, q=14, r=2, s=2, stride_p=2, stride_q=2
+    )
+    network, chip = Network(name="pool", layers=(layer,), inputs=((-1,),)), drawn_accelerators(1)
+    costs = simulate_designs([network], chip)
+    assert np.array_equal(trained[0].predict([network], chip), (costs.latency_ms, costs.energy_mj))
+
+
+def test_the_ranges_are_of_the_pairs_that_were_learned(drawn_from, pairs):
+    few = pairs.pairs[:5]
+    layers = dict(zip(LayerRow._fields, pairs.layers[few[:, 0]].T, strict=True))
+    points = dict(zip(HardwareRow._fields, pairs.points[few[:, 1]].T, strict=True))
+    ranges = learning._ranges(drawn_from, few)
+    assert {"k", "dilation_s", "pes_x", "local_memory_bytes"} <= set(ranges)
+    for name, of in ranges.items():
+        column = (layers | points)[name]
+        assert of == [column.min(), column.max()], name
+
+
+def test_beyond_few_pairs_it_refuses_and_extrapolates_only_when_told(trained):
+    model, resnet, chip = trained[0], networks.named("resnet-50"), drawn_accelerators(1)
+    narrow = {**model.card.ranges, "k": [1.0, 600.0]}
+    model = replace(model, card=replace(model.card, ranges=narrow))
+    with pytest.raises(CostModelError, match=r"k of a layer is 1024, but the model learned 1 to"):
+        model.predict([resnet], chip)
+    assert np.array_equal(
+        model.predict([resnet], chip, extrapolate=True), trained[0].predict([resnet], chip)
+    )
 
 
 def test_what_was_not_learned_is_refused(trained):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nahas import networks
 from nahas.children.quiet import import_keras
 from nahas.costmodel.card import weights_hash
+from nahas.costmodel.checkpoint import Row
 from nahas.costmodel.held_out import Errors, errors_of
 from nahas.costmodel.layerwise.costs import HEADS, heads_of
 from nahas.costmodel.layerwise.features import (
@@ -95,13 +96,17 @@ def train(
         recipe: how to make it.
         tables: energy and area tables; None is the packaged ones.
         progress: told of the pairs solved and each epoch learned.
+
+    Raises:
+        CostModelError: when a loss or a weight is not finite after an epoch, or a prediction of
+            what was held out is not in the end.
     """
     tell: Progress = progress or (lambda *_: None)
     of = source(recipe.seed, tables)
     pairs, seen, heads = _samples(of, recipe, tell)
     start, order = np.random.SeedSequence(recipe.seed).spawn(2)
     keras_model = perceptron(seen, heads, recipe.hidden, start)
-    _learn(keras_model, seen, heads, recipe, np.random.default_rng(order), tell)
+    history = _learn(keras_model, seen, heads, recipe, np.random.default_rng(order), tell)
     card = LayerCard(
         weights_sha256=weights_hash(keras_model.get_weights()),
         origin=origin_here(recipe.objective, tables),
@@ -110,12 +115,13 @@ def train(
         pairs=len(seen),
         epochs=recipe.epochs,
         hidden=list(recipe.hidden),
-        ranges=_ranges(of, np.unique(pairs[:, 1])),
+        ranges=_ranges(of, pairs),
         errors={},
         versions=versions(),
     )
-    model = LayerCostModel(keras_model, card, tables)
+    model = LayerCostModel(keras_model, card, tables, history)
     card.errors.update(held_out_errors(model, of, recipe))
+    _check_errors(card.errors, recipe)
     return model
 
 
@@ -173,8 +179,8 @@ def _learn(
     recipe: LayerRecipe,
     rng: np.random.Generator,
     tell: Progress,
-) -> None:
-    """Adam on the Huber loss of every head that a pair tells something of."""
+) -> list[Row]:
+    """Adam on the Huber loss of every head that a pair tells something of; a row per epoch."""
     keras = import_keras()
     batch = min(recipe.batch, len(seen))
     steps = len(seen) // batch
@@ -188,19 +194,46 @@ def _learn(
 
     rate = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, recipe.epochs * steps)
     keras_model.compile(optimizer=keras.optimizers.Adam(rate), loss=loss, jit_compile=False)
-    for epoch in range(recipe.epochs):
+    history: list[Row] = []
+    for epoch in range(1, recipe.epochs + 1):
+        keras_model.reset_metrics()  # so that the last step tells the mean loss of the epoch
         order = rng.permutation(len(seen))
         for step in range(steps):
             rows = order[step * batch : (step + 1) * batch]
-            keras_model.train_on_batch(seen[rows], heads[rows])
-        tell("learning", epoch + 1, recipe.epochs)
+            mean_loss = float(keras_model.train_on_batch(seen[rows], heads[rows]))
+        last_rate = float(rate(epoch * steps - 1))
+        _check_finite(mean_loss, keras_model, epoch, recipe)
+        history.append({"epoch": epoch, "learning_rate": last_rate, "loss": mean_loss})
+        tell("learning", epoch, recipe.epochs)
+    return history
 
 
-def _ranges(of: Source, accelerators: NDArray[np.int64]) -> dict[str, list[float]]:
-    """Least and largest value of each field that the model sees, of layers and accelerators."""
+def _check_finite(mean_loss: float, keras_model: Any, epoch: int, recipe: LayerRecipe) -> None:
+    for what, values in (("the loss", [mean_loss]), ("a weight", keras_model.get_weights())):
+        if not all(np.isfinite(of).all() for of in values):
+            raise CostModelError(
+                f"epoch {epoch}: {what} is not finite at learning_rate {recipe.learning_rate:g}: "
+                "try a lower one"
+            )
+
+
+def _check_errors(errors: Errors, recipe: LayerRecipe) -> None:
+    for part, heads in errors.items():
+        for head, measures in heads.items():
+            mape = measures["mape"]
+            if mape is not None and not np.isfinite(mape):
+                raise CostModelError(
+                    f"{head} of {part} is predicted as a number that is not finite, learned at "
+                    f"learning_rate {recipe.learning_rate:g}: try a lower one"
+                )
+
+
+def _ranges(of: Source, pairs: NDArray[np.int64]) -> dict[str, list[float]]:
+    """Least and largest value of each field that the model sees, in the pairs [N, 2]."""
+    layers, accelerators = (np.unique(column) for column in pairs.T)
     found = {}
     for names, seen, rows in (
-        (LayerRow._fields, LAYER_FIELDS, of.layers),
+        (LayerRow._fields, LAYER_FIELDS, of.layers[layers]),
         (HardwareRow._fields, LEARNED_FIELDS, of.points[accelerators]),
     ):
         for name in seen:
@@ -213,7 +246,8 @@ def held_out_errors(model: LayerCostModel, of: Source, recipe: LayerRecipe) -> E
     """Errors on further pairs, on the fixed networks, and on designs of every space.
 
     The layers of the fixed networks are not learned from, nor are the accelerators that networks
-    are tested on here. Networks of the spaces consist of layers that are.
+    are tested on here. Networks of the spaces consist of layers that are, where pairs are many.
+    None is left out that is beyond what so few pairs teach.
     """
     further = solved(draw(of, recipe.pairs, recipe.pairs + TESTED), recipe.objective)
     columns = [CostRow._fields.index(name) for name in ("cycles", "energy_pj")]
@@ -238,7 +272,7 @@ def _network_errors(
     hardware = [of.hardware_of(number) for number in held.tolist()]
     objective = Objective[model.card.objective.upper()]
     true = simulate_designs(drawn, hardware, objective, model.tables)
-    latency_ms, energy_mj = model.predict(drawn, hardware)
+    latency_ms, energy_mj = model.predict(drawn, hardware, extrapolate=True)
     runs = true.reason == Reason.OK
     pairs = (latency_ms, true.latency_ms), (energy_mj, true.energy_mj)
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.costmodel.card import card_path, weights_hash
+from nahas.costmodel.checkpoint import Row
 from nahas.costmodel.held_out import Errors
 from nahas.costmodel.keras_file import read_keras, write_keras
 from nahas.costmodel.layerwise.costs import costs_of
@@ -23,6 +24,7 @@ from nahas.costmodel.layerwise.features import (
     known,
 )
 from nahas.costmodel.layerwise.origin import origin_here
+from nahas.costmodel.logs import log_path, write_log
 from nahas.costmodel.model import model_path
 from nahas.costmodel.origin import Origin, check_origin
 from nahas.energy import Tables
@@ -62,7 +64,7 @@ class LayerCard:
         ranges: least and largest value learned, by field of layers and of accelerators; beyond
             them it refuses to predict.
         errors: by what it did not learn from, layers and whole networks, and by cost: measures of
-            `held_out.errors_of`.
+            `held_out.errors_of`. They count what is beyond the ranges too.
         versions: of nahas, Python and the distributions that a number may depend on.
     """
 
@@ -82,18 +84,35 @@ class LayerCard:
 
 @dataclass(frozen=True)
 class LayerCostModel:
-    """A trained model of layers on accelerators, and its card."""
+    """A trained model of layers on accelerators, and its card.
+
+    Attributes:
+        keras_model: features [N, 46] to heads [N, 9].
+        card: facts about it.
+        tables: energy and area tables; None is the packaged ones.
+        history: a row for each epoch that was learned; empty where the model was read.
+    """
 
     keras_model: Any
     card: LayerCard
     tables: Tables | None = None
+    history: list[Row] = field(default_factory=list)
 
     def predict(
-        self, networks: Sequence[Network], hardware: Sequence[Hardware]
+        self,
+        networks: Sequence[Network],
+        hardware: Sequence[Hardware],
+        *,
+        extrapolate: bool = False,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Latency in ms and energy in mJ [B] of designs: `networks[i]` on `hardware[i]`.
 
         As if every layer could run: it does not say which cannot.
+
+        Args:
+            networks: B of them; none gives empty arrays.
+            hardware: B accelerators.
+            extrapolate: predict layers and accelerators beyond what was learned as well.
 
         Raises:
             CostModelError: when the lengths differ, or a layer or an accelerator is beyond what
@@ -106,7 +125,10 @@ class LayerCostModel:
                 f"predict got {len(networks)} networks and {len(hardware)} accelerators: "
                 "give one accelerator per network"
             )
-        return self._predicted(stacked([network.table for network in networks]), hardware)
+        if not networks:
+            return np.empty(0), np.empty(0)
+        layers = stacked([network.table for network in networks])
+        return self._predicted(layers, hardware, extrapolate=extrapolate)
 
     def predict_choices(
         self, joint: JointSpace, choices: ChoiceArray
@@ -119,23 +141,21 @@ class LayerCostModel:
         """
         networks, accelerators = joint.split(choices)
         hardware = [joint.hardware(row) for row in accelerators]
-        parts = [
-            self._predicted(
-                joint.network_tables.of(networks[start : start + DESIGNS]).layers,
-                hardware[start : start + DESIGNS],
-            )
-            for start in range(0, len(choices), DESIGNS)
-        ]
-        latency_ms, energy_mj = (np.concatenate(costs) for costs in zip(*parts, strict=True))
+        latency_ms, energy_mj = np.empty(len(choices)), np.empty(len(choices))
+        for start in range(0, len(choices), DESIGNS):
+            some = slice(start, start + DESIGNS)
+            layers = joint.network_tables.of(networks[some]).layers
+            latency_ms[some], energy_mj[some] = self._predicted(layers, hardware[some])
         return latency_ms, energy_mj
 
     def _predicted(
-        self, layers: LayerStack, hardware: Sequence[Hardware]
+        self, layers: LayerStack, hardware: Sequence[Hardware], *, extrapolate: bool = False
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         points = hardware_rows(hardware, self.tables)
-        mapped = layers.rows[layers.rows[:, 0] == LayerKind.CONVOLUTION]
-        self._check("a layer", LayerRow._fields, LAYER_FIELDS, mapped)
-        self._check("an accelerator", HardwareRow._fields, LEARNED_FIELDS, points)
+        if not extrapolate:
+            mapped = layers.rows[layers.rows[:, 0] == LayerKind.CONVOLUTION]
+            self._check("a layer", LayerRow._fields, LAYER_FIELDS, mapped)
+            self._check("an accelerator", HardwareRow._fields, LEARNED_FIELDS, points)
         outcome = estimate_designs(layers, points, self._costs)
         latency_ms, energy_mj, _ = design_totals(outcome, points, clocks_mhz(hardware))
         return latency_ms, energy_mj
@@ -168,7 +188,7 @@ class LayerCostModel:
                 )
 
     def save(self, path: str | Path) -> None:
-        """Write the Keras file, then the card beside it; each whole or not at all.
+        """Write the Keras file, then its card and its log of epochs; each whole or not at all.
 
         Raises:
             CostModelError: when the name does not end in .keras or cannot be written.
@@ -177,6 +197,8 @@ class LayerCostModel:
         try:
             write_keras(self.keras_model, path)
             write_text(card_path(path), json_text(asdict(self.card)))
+            if self.history:
+                write_log(self.history, log_path(path))
         except OSError as problem:
             raise CostModelError(
                 f"{path}: cannot be written ({problem.strerror or problem})"
@@ -185,12 +207,12 @@ class LayerCostModel:
 
 def predict_heads(keras_model: Any, seen: NDArray[np.float32]) -> NDArray[np.float32]:
     """The model's outputs [N, 9] for features [N, F]."""
-    heads = [
+    heads = np.empty((len(seen), keras_model.output_shape[-1]), np.float32)
+    for start in range(0, len(seen), BATCH):
+        some = slice(start, start + BATCH)
         # The call itself: `predict` would trace a new graph for every model.
-        np.asarray(keras_model(seen[start : start + BATCH], training=False))
-        for start in range(0, len(seen), BATCH)
-    ]
-    return np.concatenate(heads)
+        heads[some] = keras_model(seen[some], training=False)
+    return heads
 
 
 def load(path: str | Path, tables: Tables | None = None) -> LayerCostModel:
@@ -240,7 +262,7 @@ def read_layer_card(path: Path) -> LayerCard:
             f"{path}:schema_version is {content.get('schema_version')!r}, "
             f"but this nahas reads {SCHEMA_VERSION}"
         )
-    names = {field.name for field in fields(LayerCard)}
+    names = {of.name for of in fields(LayerCard)}
     if set(content) != names:
         raise CostModelError(f"{path}: keys missing or unknown: {sorted(names ^ set(content))}")
     if content["objective"] not in {objective.name.lower() for objective in Objective}:
