@@ -28,6 +28,7 @@ from nahas.energy import Tables
 from nahas.errors import CostModelError, UsageError
 from nahas.files import plain
 from nahas.manifest import versions
+from nahas.parts_file import parts_of
 from nahas.spaces.joint import JointSpace
 from nahas.vocabulary import Reason
 
@@ -102,7 +103,7 @@ def labelled(
         simulate: what labels choices; None is the simulator with these tables.
         file: Parquet file of samples; it is read where it is there, else written. Drawn or read,
             samples of the same seed and number are the same.
-        resume: go on with what a killed run has left of the file.
+        resume: go on with what a killed run has left of the file; where that is nothing, begin.
         progress: told of each chunk simulated.
 
     Raises:
@@ -122,7 +123,8 @@ def labelled(
     else:
         if not file.exists():
             about = parquet.About(origin=origin, samples=recipe.samples, seed=recipe.seed)
-            parquet.write(file, joint, about, simulate, resume=resume, progress=simulated)
+            go_on = resume and parts_of(file).is_dir()
+            parquet.write(file, joint, about, simulate, resume=go_on, progress=simulated)
         samples = parquet.read(file, joint, origin)
     divide = np.random.default_rng([recipe.seed, 1])
     return Labelled(samples, split(joint, samples, divide), origin)
