@@ -157,7 +157,9 @@ def units(text: str | tuple[int, ...]) -> tuple[int, ...]:
     help="Print the N worst held-out designs and what may be the reason; the card has 20.",
 )
 @click.option("--resume", is_flag=True, help="Go on with a run that was broken off.")
-@click.option("--force", is_flag=True, help="Replace what is at --output: the model, its card and its log.")
+@click.option(
+    "--force", is_flag=True, help="Replace what is at --output: the model, its card and its log."
+)
 @objective_option
 @tables_option
 @workers_option

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from nahas.costmodel.card import (
     Card,
     card_path,
+    model_hash,
     read_card,
-    weights_hash,
     write_card,
 )
 from nahas.costmodel.checkpoint import remove_partial
 from nahas.costmodel.features import canonical, encoder
-from nahas.costmodel.keras_file import read_keras, write_keras
+from nahas.costmodel.keras_file import read_keras_and_config, write_keras
 from nahas.costmodel.logs import log_path
 from nahas.costmodel.origin import check_origin, origin_here
 from nahas.costmodel.perceptron import HEADS, UNCERTAINTY, VALIDITY
@@ -187,8 +187,8 @@ def load(
     simulate = simulate or simulator(joint, card.objective, tables)
     here = origin_here(joint, tables, simulate)
     check_origin(card.origin, here, path, "train it again with 'nahas train-costmodel'")
-    keras_model = read_keras(path)
-    if weights_hash(keras_model.get_weights()) != card.weights_sha256:
+    keras_model, config = read_keras_and_config(path)
+    if model_hash(config, keras_model.get_weights()) != card.weights_sha256:
         raise CostModelError(
             f"{path}: is not the model that {card_path(path)} describes (their hashes differ)"
         )

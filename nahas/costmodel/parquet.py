@@ -190,7 +190,7 @@ def _told(path: Path) -> Iterator[None]:
     arrow = pyarrow()[0]
     try:
         yield
-    except (OSError, ValueError, MemoryError, arrow.ArrowException) as problem:
+    except (OSError, ValueError, KeyError, MemoryError, arrow.ArrowException) as problem:
         reason = " ".join(str(problem).split())
         raise CostModelError(
             f"{path}: is not a Parquet file, or a damaged one ({reason})"
@@ -240,9 +240,11 @@ def _check_columns(file: Any, space: Space, path: Path) -> None:
         schema, rows = file.schema_arrow, file.metadata.num_rows
     for name in _names(space):
         wanted = "float" if name in COSTS else "uint8"
-        found = str(schema.field(name).type) if name in schema.names else None
-        if found is None:
-            raise CostModelError(f"{path}: has no column '{name}'")
+        count = schema.names.count(name)
+        if count != 1:
+            held = f"{count} columns" if count else "no column"
+            raise CostModelError(f"{path}: has {held} '{name}'")
+        found = str(schema.field(name).type)
         if found != wanted:
             raise CostModelError(f"{path}: column '{name}' is {found}, but it must be {wanted}")
     if not rows:

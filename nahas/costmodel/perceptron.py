@@ -90,7 +90,7 @@ def perceptron(
     }
     if validity:
         outputs[VALIDITY] = keras.layers.Activation("sigmoid", name=VALIDITY)(columns[-1])
-    return keras.Model(decisions, outputs, name="costmodel")
+    return _named(keras.Model(decisions, outputs, name="costmodel"))
 
 
 def standardised(keras_model: Any) -> Any:
@@ -120,4 +120,13 @@ def ensemble(members: Sequence[Any]) -> Any:
         if name != VALIDITY:
             side_by_side = keras.layers.Concatenate(axis=1, name=f"members_{name}")(together)
             outputs[UNCERTAINTY + name] = keras.ops.std(side_by_side, axis=1, keepdims=True)
-    return keras.Model(decisions, outputs, name="costmodel")
+    return _named(keras.Model(decisions, outputs, name="costmodel"))
+
+
+def _named(keras_model: Any) -> Any:
+    """The model, with names by place for what has none: Keras' own count all models so far."""
+    keras = import_keras()
+    for place, operation in enumerate(keras_model.operations):
+        if not isinstance(operation, keras.Layer):
+            operation.name = f"{type(operation).__name__.lower()}_{place}"
+    return keras_model

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.costmodel import parquet
-from nahas.costmodel.card import Card, weights_hash
+from nahas.costmodel.card import Card, model_hash
 from nahas.costmodel.checkpoint import Folder, State, partial_folder, remove_partial
 from nahas.costmodel.columns import columns
 from nahas.costmodel.held_out import HeldOut, bounds
@@ -174,7 +174,7 @@ def train(
         held_out = _held_out(joint, data, compiled(keras_model, joint.space))
     explain = None if simulate else bounds(joint, recipe.objective, tables)
     card = Card(
-        weights_sha256=weights_hash(keras_model.get_weights()),
+        weights_sha256=model_hash(keras_model.to_json(), keras_model.get_weights()),
         origin=data.origin,
         space=joint.network_space.name,
         recipe=plain(recipe),

@@ -204,10 +204,15 @@ def unchanged(table):
     [
         (lambda t: t.drop_columns(["pes_x"]), {}, "has no column 'pes_x'"),
         (lambda t: t.drop_columns(["energy_mj"]), {}, "has no column 'energy_mj'"),
+        (
+            lambda t: t.append_column("depth", t["depth"]),
+            {},
+            "has 2 columns 'depth'",
+        ),
         (as_type("depth", arrow.int32()), {}, "column 'depth' is int32, but it must be uint8"),
         (as_type("area_mm2", arrow.float64()), {}, "'area_mm2' is double, but it must be float"),
         (with_cell("depth", 3, 3), {}, "row 3: depth is 3, but it must be 0 to 2"),
-        (with_cell("reason", 4, 9), {}, "row 4: reason is 9, but it must be 0 to 2"),
+        (with_cell("reason", 4, 9), {}, "row 4: reason is 9, but it must be 0 to 3"),
         (with_cell("depth", 3, None), {}, "column 'depth' lacks values"),
         (lambda t: t.slice(0, 0), {}, "has no rows: there is nothing to learn"),
         (lambda t: t.slice(0, 249), {}, "is damaged: it does not hold what was written"),
@@ -292,6 +297,16 @@ def test_flipped_bytes_are_refused_or_change_nothing(whole, tmp_path, data):
         content[place] ^= data.draw(st.integers(1, 255))
     good = read(whole, JOINT, ORIGIN)
     is_refused(tmp_path / "s.parquet", bytes(content), good)
+
+
+def test_a_flip_in_the_name_of_a_column_is_refused(whole, tmp_path):
+    content, good = whole.read_bytes(), read(whole, JOINT, ORIGIN)
+    start, refused = 0, []
+    while (start := content.find(b"pes_y", start) + 1) > 0:
+        damaged = bytearray(content)
+        damaged[start] ^= 1
+        refused.append(is_refused(tmp_path / "s.parquet", bytes(damaged), good))
+    assert any(refused)  # a name stands more than once, and not all of them are read
 
 
 def test_a_flip_in_the_values_of_any_column_is_refused(whole, tmp_path):
