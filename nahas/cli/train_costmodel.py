@@ -75,7 +75,7 @@ def units(text: str | tuple[int, ...]) -> tuple[int, ...]:
 @click.option("--hardware-space", default="paper", show_default=True, help="The accelerators.")
 @click.option(
     "--samples",
-    type=click.IntRange(min=20),
+    type=click.IntRange(min=40),
     help=f"Designs to draw and simulate.  [default: {SAMPLES}, or what --data holds]",
 )
 @click.option(

@@ -48,6 +48,6 @@ def read_keras_and_config(path: Path) -> tuple[Any, str]:
         keras_model = keras.models.load_model(path, compile=False)
         with ZipFile(path) as archive:
             return keras_model, archive.read("config.json").decode()
-    except Exception as problem:  # noqa: BLE001  a damaged file makes Keras raise what it likes
+    except Exception as problem:  # of a damaged file Keras and zipfile raise whatever it leads to
         reason = " ".join(str(problem).split())
         raise CostModelError(f"{path}: cannot be read as a Keras model ({reason})") from problem

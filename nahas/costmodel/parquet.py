@@ -25,9 +25,9 @@ from nahas.errors import CostModelError
 from nahas.parts_file import PREFIX, PartsFile, pyarrow
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.space import Space
-from nahas.vocabulary import Reason
+from nahas.vocabulary import Objective, Reason
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of the file; a reader refuses any other."""
 
 KIND = "costmodel samples"
@@ -45,11 +45,13 @@ class About:
         origin: whose costs.
         samples: designs drawn.
         seed: of the draw.
+        objective: what the mapper minimised.
     """
 
     origin: Origin
     samples: int
     seed: int
+    objective: Objective
 
 
 def write(
@@ -179,6 +181,7 @@ def _metadata(about: About, choices: NDArray[np.uint8]) -> dict[str, str]:
         "version": nahas.__version__,
         "samples": str(about.samples),
         "seed": str(about.seed),
+        "objective": about.objective.name.lower(),
         **asdict(about.origin),
         "choices_fingerprint": hashlib.sha256(choices.tobytes()).hexdigest()[:16],
     }
@@ -230,6 +233,7 @@ def _about(metadata: Mapping[str, str], path: Path) -> About:
             origin=Origin(**{field.name: metadata[field.name] for field in fields(Origin)}),
             samples=int(metadata["samples"]),
             seed=int(metadata["seed"]),
+            objective=Objective[metadata["objective"].upper()],
         )
     except (KeyError, ValueError) as problem:
         raise CostModelError(f"{path}: its metadata are damaged ({problem})") from problem

@@ -20,7 +20,7 @@ from nahas.costmodel.learn import Lesson, learn
 from nahas.costmodel.logs import Progress, TensorBoard, log_path, note, write_log
 from nahas.costmodel.model import CostModel, Outputs, check_output, compiled
 from nahas.costmodel.origin import Origin, origin_here
-from nahas.costmodel.perceptron import ensemble, normalisation
+from nahas.costmodel.perceptron import ensemble, finite_columns, normalisation
 from nahas.costmodel.recipe import Recipe
 from nahas.costmodel.samples import Samples, Simulate, draw, label, simulator
 from nahas.costmodel.split import Split, split
@@ -65,14 +65,14 @@ class Run:
         if self.output is None:
             return
         folder = partial_folder(self.output)
-        check_output(self.output, replace=self.replace or (self.resume and folder.exists()))
-        if self.replace and not self.resume:
-            remove_partial(self.output)
-        elif folder.exists() and not self.resume:
+        if folder.exists() and not (self.resume or self.replace):
             raise CostModelError(
                 f"{folder}: holds a run that was broken off; go on with --resume, or begin again "
                 "with --force"
             )
+        check_output(self.output, replace=self.replace or (self.resume and folder.exists()))
+        if self.replace and not self.resume:
+            remove_partial(self.output)
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,29 @@ def labelled(
         choices = draw(joint, recipe.samples, np.random.default_rng(recipe.seed))
         samples = label(choices, simulate, simulated)
     else:
-        if not file.exists():
-            about = parquet.About(origin=origin, samples=recipe.samples, seed=recipe.seed)
+        about = parquet.About(
+            origin=origin, samples=recipe.samples, seed=recipe.seed, objective=recipe.objective
+        )
+        if file.exists():
+            _check_about(parquet.read_about(file), about, file)
+        else:
             go_on = resume and parts_of(file).is_dir()
             parquet.write(file, joint, about, simulate, resume=go_on, progress=simulated)
         samples = parquet.read(file, joint, origin)
     divide = np.random.default_rng([recipe.seed, 1])
     return Labelled(samples, split(joint, samples, divide), origin)
+
+
+def _check_about(theirs: parquet.About, ours: parquet.About, file: Path) -> None:
+    """Refuse samples of another objective or seed than the card would say."""
+    held = {"objective": theirs.objective.name.lower(), "seed": theirs.seed}
+    asked = {"objective": ours.objective.name.lower(), "seed": ours.seed}
+    for name, value in held.items():
+        if asked[name] != value:
+            raise CostModelError(
+                f"{file}: holds samples of {name} {value}, but here it is {asked[name]}: "
+                f"pass --{name} {value}, or name another file"
+            )
 
 
 def train(
@@ -231,6 +247,7 @@ def _folder(run: Run, recipe: Recipe, data: Labelled) -> Folder | None:
 def _lesson(joint: JointSpace, recipe: Recipe, data: Labelled) -> Lesson:
     samples, parts = data.samples, data.parts
     can_run = samples.reason == Reason.OK
+    finite_columns(samples.logs, can_run)
     normal = normalisation(samples.logs[parts.train], can_run[parts.train])
     train, validation = (
         columns(samples.choices[rows], samples.logs[rows], can_run[rows], normal)

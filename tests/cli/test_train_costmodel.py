@@ -125,6 +125,10 @@ def test_samples_are_written_once_and_read_again(run, tmp_path):
     assert len(weights) == 1
     done = run(*quick, "--samples", "600", "--data", "s.parquet", "--force")
     assert "s.parquet: holds 500 samples, but --samples is 600" in str(done.exception)
+    for option, value, held in (("--seed", "9", "0"), ("--objective", "energy", "latency")):
+        done = run(*quick, "--data", "s.parquet", "--force", option, value)
+        told = f"s.parquet: holds samples of {option[2:]} {held}, but here it is {value}: pass"
+        assert told in str(done.exception)
 
 
 def test_labelling_that_was_killed_goes_on(run, tmp_path, monkeypatch):

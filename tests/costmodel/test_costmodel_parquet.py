@@ -13,6 +13,7 @@ from nahas.costmodel.parquet import KIND, About, read, read_about, write
 from nahas.costmodel.samples import draw, label
 from nahas.errors import CostModelError, UsageError
 from nahas.parts_file import parts_of
+from nahas.vocabulary import Objective
 
 from .fake import fake_costs, tiny_joint
 
@@ -22,7 +23,7 @@ parquet = pytest.importorskip("pyarrow.parquet", reason="the extra 'data' is not
 JOINT = tiny_joint()
 COSTS = fake_costs(JOINT)
 ORIGIN = origin_here(JOINT, None, COSTS)
-ABOUT = About(origin=ORIGIN, samples=250, seed=5)
+ABOUT = About(origin=ORIGIN, samples=250, seed=5, objective=Objective.LATENCY)
 CHUNK = 100
 
 
@@ -80,8 +81,8 @@ def test_metadata_say_what_made_the_file(whole):
     metadata = parquet.ParquetFile(whole).schema_arrow.metadata
     found = {k.decode().removeprefix("nahas_"): v.decode() for k, v in metadata.items()}
     assert found["kind"] == KIND
-    assert (found["schema_version"], found["samples"], found["seed"]) == ("1", "250", "5")
-    assert found["hardware_space"] == "paper"
+    assert (found["schema_version"], found["samples"], found["seed"]) == ("2", "250", "5")
+    assert (found["hardware_space"], found["objective"]) == ("paper", "latency")
     assert {name: found[name] for name in asdict(ORIGIN)} == asdict(ORIGIN)
     assert read_about(whole) == ABOUT
 
@@ -217,9 +218,10 @@ def unchanged(table):
         (lambda t: t.slice(0, 0), {}, "has no rows: there is nothing to learn"),
         (lambda t: t.slice(0, 249), {}, "is damaged: it does not hold what was written"),
         (lambda t: t.take(list(range(249, -1, -1))), {}, "it does not hold what was written"),
-        (unchanged, {"schema_version": "2"}, ":schema_version is 2, but this nahas reads 1"),
+        (unchanged, {"schema_version": "1"}, ":schema_version is 1, but this nahas reads 2"),
         (unchanged, {"kind": "pairs"}, "is not a file of samples that nahas wrote"),
         (unchanged, {"seed": "5x"}, "its metadata are damaged"),
+        (unchanged, {"objective": "speed"}, "its metadata are damaged"),
         (unchanged, {"seed": "6"}, "it does not hold what was written"),
         (unchanged, {"digest": "0"}, "it does not hold what was written"),
     ],
