@@ -83,7 +83,7 @@ def through_a_file(joint: Any, samples: int, seed: int, clock: Clock) -> tuple[A
 
     simulate = simulator(joint, Objective.LATENCY, None)
     origin = origin_here(joint, None, simulate)
-    about = About(origin=origin, samples=samples, seed=seed)
+    about = About(origin=origin, samples=samples, seed=seed, objective=Objective.LATENCY)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "samples.parquet"
         clock.time("draw, label and write", lambda: write(path, joint, about, simulate))

@@ -75,7 +75,7 @@ def units(text: str | tuple[int, ...]) -> tuple[int, ...]:
 @click.option("--hardware-space", default="paper", show_default=True, help="The accelerators.")
 @click.option(
     "--samples",
-    type=click.IntRange(min=20),
+    type=click.IntRange(min=40),
     help=f"Designs to draw and simulate.  [default: {SAMPLES}, or what --data holds]",
 )
 @click.option(
@@ -157,7 +157,9 @@ def units(text: str | tuple[int, ...]) -> tuple[int, ...]:
     help="Print the N worst held-out designs and what may be the reason; the card has 20.",
 )
 @click.option("--resume", is_flag=True, help="Go on with a run that was broken off.")
-@click.option("--force", is_flag=True, help="Replace the model at --output.")
+@click.option(
+    "--force", is_flag=True, help="Replace what is at --output: the model, its card and its log."
+)
 @objective_option
 @tables_option
 @workers_option
@@ -200,12 +202,19 @@ def train_costmodel(out: Output, /, **options: Any) -> None:
         raise UsageError("--label-only writes samples to a file: give --data FILE.parquet as well")
     with ExitStack() as stack:
         progress = _progress(out, stack)
-        data = labelled(joint, recipe, tables=tables, file=options["data"], progress=progress)
-        _check_samples(options, data)
-        if options["label_only"]:
-            stack.close()
-            return _show_samples(out, data, options["data"])
         try:
+            data = labelled(
+                joint,
+                recipe,
+                tables=tables,
+                file=options["data"],
+                resume=options["resume"],
+                progress=progress,
+            )
+            _check_samples(options, data)
+            if options["label_only"]:
+                stack.close()
+                return _show_samples(out, data, options["data"])
             model = train(joint, recipe, data=data, tables=tables, progress=progress, run=run)
         except KeyboardInterrupt:
             out.say("interrupted; continue with the same command and --resume")

@@ -19,7 +19,7 @@ from nahas.errors import CostModelError
 from nahas.files import json_text, write_text
 from nahas.vocabulary import Objective
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of the card; a reader refuses any other."""
 
 
@@ -28,8 +28,8 @@ class Card:
     """Facts about one trained cost model.
 
     Attributes:
-        weights_sha256: of the weights of the model beside the card; a .keras file holds the time
-            of day, so its own hash would differ between equal runs.
+        weights_sha256: of the weights of the model beside the card and of the layers that use
+            them, `model_hash`.
         origin: whose costs it learned.
         space: name of the network space; that of the accelerators is in the origin.
         recipe: how it was made, the fields of `recipe.Recipe`.
@@ -77,6 +77,23 @@ def weights_hash(weights: Iterable[NDArray[np.float32]]) -> str:
     return digest.hexdigest()
 
 
+def model_hash(config: str, weights: Iterable[NDArray[np.float32]]) -> str:
+    """The SHA-256 of a model, in hex: its layers, their settings and how they are joined, weights.
+
+    Equal runs have equal ones, though a .keras file holds the time of day as well.
+
+    Args:
+        config: the layers as Keras writes them, in JSON.
+        weights: in their order.
+    """
+
+    def lasting(part: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in part.items() if key != "shared_object_id"}
+
+    layers = json.dumps(json.loads(config, object_hook=lasting), sort_keys=True)
+    return hashlib.sha256((layers + weights_hash(weights)).encode()).hexdigest()
+
+
 def write_card(card: Card, path: Path) -> None:
     """Write the card as JSON, whole or not at all."""
     write_text(path, json_text(asdict(card)))
@@ -86,7 +103,8 @@ def read_card(path: Path) -> Card:
     """Read a card.
 
     Raises:
-        CostModelError: when it is missing, damaged, or of another schema version.
+        CostModelError: when it is missing, damaged, of another schema version, or of a model of
+            layers.
     """
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
@@ -96,6 +114,11 @@ def read_card(path: Path) -> Card:
         raise CostModelError(f"{path}: is not the card of a cost model ({problem})") from problem
     if not isinstance(content, dict):
         raise CostModelError(f"{path}: is not the card of a cost model (it holds no object)")
+    if content.get("level") == "layer":
+        raise CostModelError(
+            f"{path}: is the card of a model of layers, but one of designs is needed; "
+            "train one with 'nahas train-costmodel' without --level"
+        )
     check_schema_version(content, path, SCHEMA_VERSION, CostModelError)
     names = {field.name for field in fields(Card)}
     if set(content) != names:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -102,11 +102,18 @@ class _Run:
     folder: Folder | None
     learner: Learner
 
-    def __post_init__(self) -> None:
-        self._started = time.monotonic() - self.state.seconds
+    _started: float | None = field(default=None, init=False)
+
+    def start_clock(self) -> None:
+        """Begin to count seconds: after the first block, when all has been compiled."""
+        if self._started is None:
+            self.learner.measured(self.lesson.validation)
+            self._started = time.monotonic() - self.state.seconds
 
     @property
     def seconds(self) -> float:
+        if self._started is None:
+            return self.state.seconds
         return time.monotonic() - self._started
 
     @property
@@ -131,10 +138,10 @@ class _Run:
     def after_epoch(self, losses: NDArray[np.float64], rate: float) -> None:
         """Measure on the validation rows, keep the best weights, write the checkpoint."""
         state = self.state
-        state.epoch += 1
         validation, errors = self.learner.measured(self.lesson.validation)
         if not np.isfinite(validation).all():
             raise _not_finite(self, "the validation loss", rate, [])
+        state.epoch += 1
         if validation.sum() < state.best_loss:
             state.best_loss, state.best_epoch = float(validation.sum()), state.epoch
             state.best = self.learner.keras_model.get_weights()
@@ -176,10 +183,11 @@ def _learn_member(run: _Run, each_epoch: EachEpoch) -> None:
             rates = learning_rates(recipe, done)
             block = next(stream)
             tried, total, finite = run.learner.block(*block, rates)
-            if not finite:
+            if not finite:  # asks for the number, so the block is done
                 at = int(tried) - 1
                 what = f"step {first + at}: the loss or its gradient"
                 raise _not_finite(run, what, float(rates[at]), [part[at].numpy() for part in block])
+            run.start_clock()
             losses += total.numpy()
             taken += steps
             if run.of_time >= 1:
@@ -195,7 +203,8 @@ def _not_finite(run: _Run, what: str, rate: float, batch: list[NDArray[Any]]) ->
         weights = enumerate(run.learner.keras_model.get_weights())
         columns = dict(zip(("choices", "targets", "can_run"), batch, strict=False))
         path = run.folder.save_batch({**columns, **{f"weight_{i}": w for i, w in weights}})
-        where = f"; its batch and the weights that met it are in {path}"
+        held = "its batch and the weights that met it" if batch else "the weights"
+        where = f"; {held} are in {path}"
     return CostModelError(
         f"member {run.state.member}, epoch {run.state.epoch + 1}, {what} is not finite at learning "
         f"rate {rate:.3g}{where}: try a lower learning rate"

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from nahas.costmodel.card import (
     Card,
     card_path,
+    model_hash,
     read_card,
-    weights_hash,
     write_card,
 )
 from nahas.costmodel.checkpoint import remove_partial
 from nahas.costmodel.features import canonical, encoder
-from nahas.costmodel.keras_file import read_keras, write_keras
+from nahas.costmodel.keras_file import read_keras_and_config, write_keras
+from nahas.costmodel.logs import log_path
 from nahas.costmodel.origin import check_origin, origin_here
 from nahas.costmodel.perceptron import HEADS, UNCERTAINTY, VALIDITY
 from nahas.costmodel.samples import Simulate, simulator
@@ -118,12 +119,13 @@ def check_output(path: str | Path, *, replace: bool = False) -> None:
     """Find out before a long run whether a model can be written there.
 
     Raises:
-        CostModelError: for a wrong ending, a folder that cannot be written, or a file that is
-            there already unless `replace`.
+        CostModelError: for a wrong ending, a folder that cannot be written, or, unless `replace`,
+            a file that is there already in the place of the model, its card or its log.
     """
     path = model_path(path)
-    if path.exists() and not replace:
-        raise CostModelError(f"{path}: is there already; choose another name or pass --force")
+    for file in (path, card_path(path), log_path(path)):
+        if file.exists() and not replace:
+            raise CostModelError(f"{file}: is there already; choose another name or pass --force")
     folder = path.absolute().parent
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise CostModelError(f"{path}: its folder is not there or cannot be written")
@@ -185,8 +187,8 @@ def load(
     simulate = simulate or simulator(joint, card.objective, tables)
     here = origin_here(joint, tables, simulate)
     check_origin(card.origin, here, path, "train it again with 'nahas train-costmodel'")
-    keras_model = read_keras(path)
-    if weights_hash(keras_model.get_weights()) != card.weights_sha256:
+    keras_model, config = read_keras_and_config(path)
+    if model_hash(config, keras_model.get_weights()) != card.weights_sha256:
         raise CostModelError(
             f"{path}: is not the model that {card_path(path)} describes (their hashes differ)"
         )

@@ -25,9 +25,9 @@ from nahas.errors import CostModelError
 from nahas.parts_file import PREFIX, PartsFile, pyarrow
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.space import Space
-from nahas.vocabulary import Reason
+from nahas.vocabulary import Objective, Reason
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of the file; a reader refuses any other."""
 
 KIND = "costmodel samples"
@@ -45,11 +45,13 @@ class About:
         origin: whose costs.
         samples: designs drawn.
         seed: of the draw.
+        objective: what the mapper minimised.
     """
 
     origin: Origin
     samples: int
     seed: int
+    objective: Objective
 
 
 def write(
@@ -179,6 +181,7 @@ def _metadata(about: About, choices: NDArray[np.uint8]) -> dict[str, str]:
         "version": nahas.__version__,
         "samples": str(about.samples),
         "seed": str(about.seed),
+        "objective": about.objective.name.lower(),
         **asdict(about.origin),
         "choices_fingerprint": hashlib.sha256(choices.tobytes()).hexdigest()[:16],
     }
@@ -190,7 +193,7 @@ def _told(path: Path) -> Iterator[None]:
     arrow = pyarrow()[0]
     try:
         yield
-    except (OSError, ValueError, MemoryError, arrow.ArrowException) as problem:
+    except (OSError, ValueError, KeyError, MemoryError, arrow.ArrowException) as problem:
         reason = " ".join(str(problem).split())
         raise CostModelError(
             f"{path}: is not a Parquet file, or a damaged one ({reason})"
@@ -230,6 +233,7 @@ def _about(metadata: Mapping[str, str], path: Path) -> About:
             origin=Origin(**{field.name: metadata[field.name] for field in fields(Origin)}),
             samples=int(metadata["samples"]),
             seed=int(metadata["seed"]),
+            objective=Objective[metadata["objective"].upper()],
         )
     except (KeyError, ValueError) as problem:
         raise CostModelError(f"{path}: its metadata are damaged ({problem})") from problem
@@ -240,9 +244,11 @@ def _check_columns(file: Any, space: Space, path: Path) -> None:
         schema, rows = file.schema_arrow, file.metadata.num_rows
     for name in _names(space):
         wanted = "float" if name in COSTS else "uint8"
-        found = str(schema.field(name).type) if name in schema.names else None
-        if found is None:
-            raise CostModelError(f"{path}: has no column '{name}'")
+        count = schema.names.count(name)
+        if count != 1:
+            held = f"{count} columns" if count else "no column"
+            raise CostModelError(f"{path}: has {held} '{name}'")
+        found = str(schema.field(name).type)
         if found != wanted:
             raise CostModelError(f"{path}: column '{name}' is {found}, but it must be {wanted}")
     if not rows:

@@ -44,6 +44,21 @@ def normalisation(logs: NDArray[np.float32], can_run: NDArray[np.bool_]) -> Norm
         raise CostModelError(
             f"none of the {len(can_run)} designs to learn from can run: nothing to learn"
         )
+    columns = finite_columns(logs, can_run)
+    return Normalisation(
+        np.array([column.mean(dtype=np.float64) for column in columns]),
+        np.array([max(float(column.std(dtype=np.float64)), 1e-6) for column in columns]),
+    )
+
+
+def finite_columns(
+    logs: NDArray[np.float32], can_run: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], ...]:
+    """The logarithms that count, in the order of `HEADS`: latency and energy of what can run.
+
+    Raises:
+        CostModelError: when one is not finite.
+    """
     columns = (logs[can_run, 0], logs[can_run, 1], logs[:, 2])
     for head, column in zip(HEADS, columns, strict=True):
         if not np.isfinite(column).all():
@@ -51,10 +66,7 @@ def normalisation(logs: NDArray[np.float32], can_run: NDArray[np.bool_]) -> Norm
                 f"{head} of {int((~np.isfinite(column)).sum())} designs that can run is not "
                 "finite: a cost must be above 0"
             )
-    return Normalisation(
-        np.array([column.mean(dtype=np.float64) for column in columns]),
-        np.array([max(float(column.std(dtype=np.float64)), 1e-6) for column in columns]),
-    )
+    return columns
 
 
 def perceptron(
@@ -90,7 +102,7 @@ def perceptron(
     }
     if validity:
         outputs[VALIDITY] = keras.layers.Activation("sigmoid", name=VALIDITY)(columns[-1])
-    return keras.Model(decisions, outputs, name="costmodel")
+    return _named(keras.Model(decisions, outputs, name="costmodel"))
 
 
 def standardised(keras_model: Any) -> Any:
@@ -120,4 +132,13 @@ def ensemble(members: Sequence[Any]) -> Any:
         if name != VALIDITY:
             side_by_side = keras.layers.Concatenate(axis=1, name=f"members_{name}")(together)
             outputs[UNCERTAINTY + name] = keras.ops.std(side_by_side, axis=1, keepdims=True)
-    return keras.Model(decisions, outputs, name="costmodel")
+    return _named(keras.Model(decisions, outputs, name="costmodel"))
+
+
+def _named(keras_model: Any) -> Any:
+    """The model, with names by place for what has none: Keras' own count all models so far."""
+    keras = import_keras()
+    for place, operation in enumerate(keras_model.operations):
+        if not isinstance(operation, keras.Layer):
+            operation.name = f"{type(operation).__name__.lower()}_{place}"
+    return keras_model

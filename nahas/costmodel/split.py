@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from nahas.costmodel.samples import Samples
+from nahas.costmodel.samples import LISTED, Samples, networks_of
 from nahas.errors import CostModelError
 from nahas.spaces.joint import JointSpace
 from nahas.vocabulary import Reason
@@ -78,6 +78,7 @@ def split(joint: JointSpace, samples: Samples, rng: np.random.Generator) -> Spli
             networks=np.flatnonzero(new_network & known_accelerator),
         ),
         samples,
+        joint,
     )
 
 
@@ -102,7 +103,7 @@ def _among(rows: Rows, allowed: NDArray[np.bool_]) -> Rows:
     return np.sort(rows[allowed[rows]])
 
 
-def _checked(parts: Split, samples: Samples) -> Split:
+def _checked(parts: Split, samples: Samples, joint: JointSpace) -> Split:
     if not (samples.reason == Reason.OK).any():
         raise CostModelError(
             f"none of the {len(samples):,} designs drawn can run: there is nothing to learn"
@@ -111,6 +112,22 @@ def _checked(parts: Split, samples: Samples) -> Split:
         if not (samples.reason[getattr(parts, field.name)] == Reason.OK).any():
             raise CostModelError(
                 f"of {len(samples):,} samples none that can run is in the part '{field.name}': "
-                f"draw at least {max(LEAST_SAMPLES, 2 * len(samples)):,}"
+                f"{_advice(len(samples), joint)}"
             )
     return parts
+
+
+def _advice(drawn: int, joint: JointSpace) -> str:
+    """What to do where so many samples are too few."""
+    space = joint.network_space
+    networks = space.space.size
+    if networks <= LISTED:  # those that differ
+        networks = len(networks_of(space, networks, np.random.default_rng(0)))
+    designs = networks * joint.accelerator.size
+    if drawn >= designs:
+        return (
+            f"they are all of space '{joint.space.name}', whose {networks:,} networks on "
+            f"{joint.accelerator.size:,} accelerators are too few to hold some of each out; "
+            "take a larger space"
+        )
+    return f"draw at least {min(designs, max(LEAST_SAMPLES, 2 * drawn)):,}"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.costmodel import parquet
-from nahas.costmodel.card import Card, weights_hash
+from nahas.costmodel.card import Card, model_hash
 from nahas.costmodel.checkpoint import Folder, State, partial_folder, remove_partial
 from nahas.costmodel.columns import columns
 from nahas.costmodel.held_out import HeldOut, bounds
@@ -20,7 +20,7 @@ from nahas.costmodel.learn import Lesson, learn
 from nahas.costmodel.logs import Progress, TensorBoard, log_path, note, write_log
 from nahas.costmodel.model import CostModel, Outputs, check_output, compiled
 from nahas.costmodel.origin import Origin, origin_here
-from nahas.costmodel.perceptron import ensemble, normalisation
+from nahas.costmodel.perceptron import ensemble, finite_columns, normalisation
 from nahas.costmodel.recipe import Recipe
 from nahas.costmodel.samples import Samples, Simulate, draw, label, simulator
 from nahas.costmodel.split import Split, split
@@ -28,6 +28,7 @@ from nahas.energy import Tables
 from nahas.errors import CostModelError, UsageError
 from nahas.files import plain
 from nahas.manifest import versions
+from nahas.parts_file import parts_of
 from nahas.spaces.joint import JointSpace
 from nahas.vocabulary import Reason
 
@@ -64,14 +65,14 @@ class Run:
         if self.output is None:
             return
         folder = partial_folder(self.output)
-        check_output(self.output, replace=self.replace or (self.resume and folder.exists()))
-        if self.replace and not self.resume:
-            remove_partial(self.output)
-        elif folder.exists() and not self.resume:
+        if folder.exists() and not (self.resume or self.replace):
             raise CostModelError(
                 f"{folder}: holds a run that was broken off; go on with --resume, or begin again "
                 "with --force"
             )
+        check_output(self.output, replace=self.replace or (self.resume and folder.exists()))
+        if self.replace and not self.resume:
+            remove_partial(self.output)
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def labelled(
         simulate: what labels choices; None is the simulator with these tables.
         file: Parquet file of samples; it is read where it is there, else written. Drawn or read,
             samples of the same seed and number are the same.
-        resume: go on with what a killed run has left of the file.
+        resume: go on with what a killed run has left of the file; where that is nothing, begin.
         progress: told of each chunk simulated.
 
     Raises:
@@ -120,12 +121,29 @@ def labelled(
         choices = draw(joint, recipe.samples, np.random.default_rng(recipe.seed))
         samples = label(choices, simulate, simulated)
     else:
-        if not file.exists():
-            about = parquet.About(origin=origin, samples=recipe.samples, seed=recipe.seed)
-            parquet.write(file, joint, about, simulate, resume=resume, progress=simulated)
+        about = parquet.About(
+            origin=origin, samples=recipe.samples, seed=recipe.seed, objective=recipe.objective
+        )
+        if file.exists():
+            _check_about(parquet.read_about(file), about, file)
+        else:
+            go_on = resume and parts_of(file).is_dir()
+            parquet.write(file, joint, about, simulate, resume=go_on, progress=simulated)
         samples = parquet.read(file, joint, origin)
     divide = np.random.default_rng([recipe.seed, 1])
     return Labelled(samples, split(joint, samples, divide), origin)
+
+
+def _check_about(theirs: parquet.About, ours: parquet.About, file: Path) -> None:
+    """Refuse samples of another objective or seed than the card would say."""
+    held = {"objective": theirs.objective.name.lower(), "seed": theirs.seed}
+    asked = {"objective": ours.objective.name.lower(), "seed": ours.seed}
+    for name, value in held.items():
+        if asked[name] != value:
+            raise CostModelError(
+                f"{file}: holds samples of {name} {value}, but here it is {asked[name]}: "
+                f"pass --{name} {value}, or name another file"
+            )
 
 
 def train(
@@ -172,7 +190,7 @@ def train(
         held_out = _held_out(joint, data, compiled(keras_model, joint.space))
     explain = None if simulate else bounds(joint, recipe.objective, tables)
     card = Card(
-        weights_sha256=weights_hash(keras_model.get_weights()),
+        weights_sha256=model_hash(keras_model.to_json(), keras_model.get_weights()),
         origin=data.origin,
         space=joint.network_space.name,
         recipe=plain(recipe),
@@ -229,6 +247,7 @@ def _folder(run: Run, recipe: Recipe, data: Labelled) -> Folder | None:
 def _lesson(joint: JointSpace, recipe: Recipe, data: Labelled) -> Lesson:
     samples, parts = data.samples, data.parts
     can_run = samples.reason == Reason.OK
+    finite_columns(samples.logs, can_run)
     normal = normalisation(samples.logs[parts.train], can_run[parts.train])
     train, validation = (
         columns(samples.choices[rows], samples.logs[rows], can_run[rows], normal)

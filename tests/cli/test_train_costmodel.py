@@ -125,6 +125,40 @@ def test_samples_are_written_once_and_read_again(run, tmp_path):
     assert len(weights) == 1
     done = run(*quick, "--samples", "600", "--data", "s.parquet", "--force")
     assert "s.parquet: holds 500 samples, but --samples is 600" in str(done.exception)
+    for option, value, held in (("--seed", "9", "0"), ("--objective", "energy", "latency")):
+        done = run(*quick, "--data", "s.parquet", "--force", option, value)
+        told = f"s.parquet: holds samples of {option[2:]} {held}, but here it is {value}: pass"
+        assert told in str(done.exception)
+
+
+def test_labelling_that_was_killed_goes_on(run, tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    arguments = (*QUICK, "--data", "s.parquet", "--label-only")
+
+    def killed_in_the_third(joint, objective, tables):
+        calls = iter(range(3))
+
+        def simulate(choices):
+            if next(calls) == 2:  # the first is of the probes
+                raise KeyboardInterrupt
+            return costs_by_formula(joint, objective, tables)(choices)
+
+        return simulate
+
+    monkeypatch.setattr("nahas.costmodel.parquet.CHUNK", 300)
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "simulator", killed_in_the_third)
+        done = run(*arguments)
+    assert done.exit_code != 0
+    assert "continue with the same command and --resume" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["s.parquet.partial"]
+    assert "go on with --resume" in str(run(*arguments).exception)
+    done = run(*arguments, "--resume")
+    assert done.exit_code == 0, done.output
+    assert [path.name for path in tmp_path.iterdir()] == ["s.parquet"]
+    done = run(*QUICK, "--data", "t.parquet", "--label-only", "--resume")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "s.parquet").read_bytes() == (tmp_path / "t.parquet").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -149,11 +183,13 @@ def test_what_cannot_be_done_is_said_in_one_sentence(run, arguments, message):
     assert "\n" not in str(done.exception)
 
 
-def test_a_model_is_not_replaced_unasked(run, tmp_path):
-    (tmp_path / "costmodel.keras").write_text("mine")
+@pytest.mark.parametrize("name", ["costmodel.keras", "costmodel.json", "costmodel.csv"])
+def test_nothing_is_replaced_unasked(run, tmp_path, name):
+    (tmp_path / name).write_text("mine")
     done = run(*QUICK)
-    assert "is there already" in str(done.exception)
-    assert (tmp_path / "costmodel.keras").read_text() == "mine"
+    assert f"{name}: is there already" in str(done.exception)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
     assert run(*QUICK, "--force").exit_code == 0
     assert (tmp_path / "costmodel.keras").read_bytes()[:2] == b"PK"
 

@@ -65,7 +65,10 @@ def text_of(document):
     return f"""\
 `{COMMAND}` learns `{document["space"]}` from more and more samples, of which so many
 rows are learned from. Every size is measured on the same held-out rows: the mean absolute errors
-and, of latency, the share of designs within 10 % and Kendall's tau.
+and, of latency, the share of designs within 10 % and Kendall's tau. The parts are those of the
+largest draw, whose rows to learn from are thinned for the sizes below. There held-out rows of
+every part, at the smallest sizes most of them, have a network and an accelerator that no row
+learned from has: only at the largest size do the three parts ask what their names say.
 
 {LINE.join(curve_table(document["rows"]))}
 

@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -238,6 +239,27 @@ def test_learning_that_diverges_stops_with_its_batch(data, tmp_path):
         learnt(data, wild)
 
 
+def test_a_validation_loss_that_is_not_finite_stops_the_run(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(Learner, "measured", lambda *_: (np.full(4, np.nan), np.zeros(3)))
+    with pytest.raises(
+        CostModelError, match=r"member 0, epoch 1, the validation .*; the weights a"
+    ):
+        learnt(data, run=Run(output=tmp_path / "m.keras"))
+    with np.load(partial_folder(tmp_path / "m.keras") / NOT_FINITE, allow_pickle=False) as kept:
+        assert all(name.startswith("weight") for name in kept)
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "random"])
+def test_a_label_that_is_not_finite_is_told_before_learning(data, part):
+    logs = data.samples.logs.copy()
+    logs[getattr(data.parts, part)[0], 2] = np.inf
+    wrong = replace(data, samples=replace(data.samples, logs=logs))
+    with pytest.raises(
+        CostModelError, match=r"log_area_mm2 of 1 designs .* is not finite: a cost m"
+    ):
+        learnt(wrong)
+
+
 def test_a_member_that_gets_no_better_stops_and_keeps_its_best(data):
     told = []
     recipe = replace(RECIPE, epochs=200, patience=5, learning_rate=0.05, dropout=0.0)
@@ -253,6 +275,37 @@ def test_a_time_limit_ends_a_run_in_good_order(data):
     assert {what for what, *_ in told} == {"learning member 1 of 2", "learning member 2 of 2"}
     assert len(card.best_epochs) == 2
     assert all(0 < done < 100_000 for _, done, *_ in told)
+
+
+def test_compiling_does_not_count_for_the_time_limit(data, monkeypatch):
+    now = [0.0]
+
+    class Slow(Learner):
+        """A second for each block, and a hundred for the first."""
+
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            block, self.seconds = self.block, 100.0
+
+            def slow(*arguments):
+                now[0] += self.seconds
+                self.seconds = 1.0
+                return block(*arguments)
+
+            self.block = slow
+
+    monkeypatch.setattr("nahas.costmodel.learn.Learner", Slow)
+    monkeypatch.setattr("nahas.costmodel.learn.time", SimpleNamespace(monotonic=lambda: now[0]))
+    rates = {0: [], 1: []}
+    monkeypatch.setattr(
+        "nahas.costmodel.train._log",
+        lambda *now: rates[now[-1].member].append(now[-1].history[-1]["learning_rate"]),
+    )
+    recipe = replace(TWICE, epochs=1000, time_limit_s=60.0, patience=1000)
+    learnt(data, recipe)
+    for of_member in rates.values():
+        assert len(of_member) >= 15  # of two blocks each
+        assert of_member[-1] < 0.05 * max(of_member)
 
 
 def test_each_member_has_its_own_seeds():

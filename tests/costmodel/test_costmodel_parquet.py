@@ -13,6 +13,7 @@ from nahas.costmodel.parquet import KIND, About, read, read_about, write
 from nahas.costmodel.samples import draw, label
 from nahas.errors import CostModelError, UsageError
 from nahas.parts_file import parts_of
+from nahas.vocabulary import Objective
 
 from .fake import fake_costs, tiny_joint
 
@@ -22,7 +23,7 @@ parquet = pytest.importorskip("pyarrow.parquet", reason="the extra 'data' is not
 JOINT = tiny_joint()
 COSTS = fake_costs(JOINT)
 ORIGIN = origin_here(JOINT, None, COSTS)
-ABOUT = About(origin=ORIGIN, samples=250, seed=5)
+ABOUT = About(origin=ORIGIN, samples=250, seed=5, objective=Objective.LATENCY)
 CHUNK = 100
 
 
@@ -80,8 +81,8 @@ def test_metadata_say_what_made_the_file(whole):
     metadata = parquet.ParquetFile(whole).schema_arrow.metadata
     found = {k.decode().removeprefix("nahas_"): v.decode() for k, v in metadata.items()}
     assert found["kind"] == KIND
-    assert (found["schema_version"], found["samples"], found["seed"]) == ("1", "250", "5")
-    assert found["hardware_space"] == "paper"
+    assert (found["schema_version"], found["samples"], found["seed"]) == ("2", "250", "5")
+    assert (found["hardware_space"], found["objective"]) == ("paper", "latency")
     assert {name: found[name] for name in asdict(ORIGIN)} == asdict(ORIGIN)
     assert read_about(whole) == ABOUT
 
@@ -204,17 +205,23 @@ def unchanged(table):
     [
         (lambda t: t.drop_columns(["pes_x"]), {}, "has no column 'pes_x'"),
         (lambda t: t.drop_columns(["energy_mj"]), {}, "has no column 'energy_mj'"),
+        (
+            lambda t: t.append_column("depth", t["depth"]),
+            {},
+            "has 2 columns 'depth'",
+        ),
         (as_type("depth", arrow.int32()), {}, "column 'depth' is int32, but it must be uint8"),
         (as_type("area_mm2", arrow.float64()), {}, "'area_mm2' is double, but it must be float"),
         (with_cell("depth", 3, 3), {}, "row 3: depth is 3, but it must be 0 to 2"),
-        (with_cell("reason", 4, 9), {}, "row 4: reason is 9, but it must be 0 to 2"),
+        (with_cell("reason", 4, 9), {}, "row 4: reason is 9, but it must be 0 to 3"),
         (with_cell("depth", 3, None), {}, "column 'depth' lacks values"),
         (lambda t: t.slice(0, 0), {}, "has no rows: there is nothing to learn"),
         (lambda t: t.slice(0, 249), {}, "is damaged: it does not hold what was written"),
         (lambda t: t.take(list(range(249, -1, -1))), {}, "it does not hold what was written"),
-        (unchanged, {"schema_version": "2"}, ":schema_version is 2, but this nahas reads 1"),
+        (unchanged, {"schema_version": "1"}, ":schema_version is 1, but this nahas reads 2"),
         (unchanged, {"kind": "pairs"}, "is not a file of samples that nahas wrote"),
         (unchanged, {"seed": "5x"}, "its metadata are damaged"),
+        (unchanged, {"objective": "speed"}, "its metadata are damaged"),
         (unchanged, {"seed": "6"}, "it does not hold what was written"),
         (unchanged, {"digest": "0"}, "it does not hold what was written"),
     ],
@@ -292,6 +299,16 @@ def test_flipped_bytes_are_refused_or_change_nothing(whole, tmp_path, data):
         content[place] ^= data.draw(st.integers(1, 255))
     good = read(whole, JOINT, ORIGIN)
     is_refused(tmp_path / "s.parquet", bytes(content), good)
+
+
+def test_a_flip_in_the_name_of_a_column_is_refused(whole, tmp_path):
+    content, good = whole.read_bytes(), read(whole, JOINT, ORIGIN)
+    start, refused = 0, []
+    while (start := content.find(b"pes_y", start) + 1) > 0:
+        damaged = bytearray(content)
+        damaged[start] ^= 1
+        refused.append(is_refused(tmp_path / "s.parquet", bytes(damaged), good))
+    assert any(refused)  # a name stands more than once, and not all of them are read
 
 
 def test_a_flip_in_the_values_of_any_column_is_refused(whole, tmp_path):

@@ -109,6 +109,14 @@ def test_a_part_of_which_nothing_can_run_is_empty():
         split(LARGE, samples, np.random.default_rng(0))
 
 
+def test_no_more_samples_are_asked_for_than_the_space_has():
+    joint = joint_of([6] * 3, [2])
+    with pytest.raises(CostModelError, match=r"'\w+': draw at least 432$"):
+        split(joint, unlabelled(joint, 300), np.random.default_rng(0))
+    with pytest.raises(CostModelError, match=r"they are all of space .* 216 networks on 2 acc"):
+        split(joint, unlabelled(joint, 432), np.random.default_rng(0))
+
+
 def test_a_space_of_one_network_or_accelerator_is_refused():
     for sizes, what in ((([1], [10, 10, 10]), "network"), (([10, 10, 10], [1]), "accelerator")):
         joint = joint_of(*sizes)

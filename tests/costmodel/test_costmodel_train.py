@@ -153,6 +153,38 @@ def test_a_model_that_the_card_does_not_describe_is_refused(trained, saved):
         load(saved, JOINT)
 
 
+def test_a_model_whose_layers_were_changed_is_refused(saved):
+    with zipfile.ZipFile(saved) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+
+    def doubled(part):
+        return part | {"scale": 2 * part["scale"]} if "scale" in part else part
+
+    content["config.json"] = json.dumps(json.loads(content["config.json"], object_hook=doubled))
+    with zipfile.ZipFile(saved, "w") as archive:
+        for name, text in content.items():
+            archive.writestr(name, text)
+    with pytest.raises(CostModelError, match=r"is not the model that .* describes"):
+        load(saved, JOINT)
+
+
+def test_a_model_of_layers_is_told_as_one(saved):
+    card_path(saved).write_text(json.dumps({"schema_version": 1, "level": "layer"}))
+    with pytest.raises(CostModelError, match="is the card of a model of layers, but one of design"):
+        load(saved, JOINT)
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_equal_models_have_equal_hashes_also_when_read_again(tmp_path, members):
+    hashes = set()
+    for name in ("a.keras", "b.keras"):
+        recipe = replace(RECIPE, samples=600, epochs=1, members=members, dropout=0.1)
+        model = train(JOINT, recipe, simulate=fake_costs(JOINT))
+        model.save(tmp_path / name)
+        hashes |= {model.card.weights_sha256, load(tmp_path / name, JOINT).card.weights_sha256}
+    assert len(hashes) == 1
+
+
 def cut(path):
     path.write_bytes(path.read_bytes()[:1000])
 
@@ -162,7 +194,15 @@ def empty_archive(path):
         pass
 
 
-@pytest.mark.parametrize("damage", [cut, empty_archive, lambda path: path.unlink()])
+def layers_of_numbers(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", '{"class_name": 1, "config": 2, "module": 3}')
+        archive.writestr("metadata.json", "{}")
+
+
+@pytest.mark.parametrize(
+    "damage", [cut, empty_archive, layers_of_numbers, lambda path: path.unlink()]
+)
 def test_a_damaged_or_missing_model_is_one_sentence(saved, damage):
     damage(saved)
     with pytest.raises(CostModelError, match=r"model.keras: cannot be read as") as refused:
@@ -175,9 +215,9 @@ def test_a_damaged_or_missing_model_is_one_sentence(saved, damage):
     [
         ("{", "is not the card of a cost model"),
         ("[]", r"is not the card of a cost model \(it holds no object\)"),
-        ("{}", r"has no schema_version, but this nahas reads schema_version 2"),
-        ('{"schema_version": 1}', r":schema_version is 1, but this nahas reads 2"),
-        ('{"schema_version": 2}', r"keys missing or unknown: \['best_epochs', 'calibration'"),
+        ("{}", r"has no schema_version, but this nahas reads schema_version 3"),
+        ('{"schema_version": 1}', r":schema_version is 1, but this nahas reads 3"),
+        ('{"schema_version": 3}', r"keys missing or unknown: \['best_epochs', 'calibration'"),
     ],
 )
 def test_a_damaged_card_is_one_sentence(tmp_path, content, message):
