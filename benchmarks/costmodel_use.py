@@ -30,6 +30,7 @@ from nahas.costmodel.predicted import load_for
 from nahas.manifest import manifest, usable_cores
 from nahas.problem import Problem, Search, problem_of
 from nahas.spaces.simulated import simulate_choices
+from nahas.spaces.space import ChoiceArray
 from nahas.strategies import SearchResult, searched
 from nahas.vocabulary import Objective
 
@@ -41,6 +42,7 @@ WORTH = 0.05
 """Share of a search's time that a model must save to be worth its training."""
 
 Row = dict[str, Any]
+Costs = Callable[[ChoiceArray], DesignCosts]
 
 
 def main() -> None:
@@ -158,13 +160,13 @@ class Timed:
 
     def watched(self) -> Problem:
         """The problem; whatever tells its costs adds to `seconds`."""
-        cost, simulate = self._watched(self.problem.cost), self._watched(self.problem.simulate)
-        return replace(self.problem, cost=cost, simulate=simulate)
+        predict = self.problem.predict and self._watched(self.problem.predict)
+        return replace(self.problem, cost=self._watched(self.problem.cost), predict=predict)
 
-    def _watched(self, tell: Callable[..., DesignCosts]) -> Callable[..., DesignCosts]:
-        def told(*of: Any) -> DesignCosts:
+    def _watched(self, tell: Costs) -> Costs:
+        def told(choices: ChoiceArray) -> DesignCosts:
             begun = time.perf_counter()
-            costs = tell(*of)
+            costs = tell(choices)
             self.seconds += time.perf_counter() - begun
             return costs
 
