@@ -144,6 +144,18 @@ def test_a_model_of_another_space_is_refused(folder):
         load_for("model.keras", JointSpace(named("macro")), Objective.LATENCY)
 
 
+def test_a_model_that_cannot_tell_what_runs_is_refused_where_some_cannot(nahas, folder):
+    wide = ("--hardware-space", "wide")
+    small = ("--samples", "600", "--epochs", "1", "--output", "blind.keras", "--quiet")
+    assert nahas("train-costmodel", *wide, *small, "--validity", "off").code == 0
+    ran = nahas("cosearch", *wide, "--cost-model", "blind.keras")
+    assert ran.code == 2
+    said = " ".join(ran.err.split())
+    assert "takes every design for one that can run" in said
+    assert "train another with --validity auto, or on more samples" in said
+    assert not Path("runs").exists()
+
+
 def test_what_is_predicted_not_to_run_costs_infinitely_much(folder):
     joint = JointSpace(named("mnasnet"))
     model = load_for("model.keras", joint, Objective.LATENCY)
