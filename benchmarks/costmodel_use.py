@@ -3,7 +3,8 @@
 First designs per second of both, on the same designs. Then searches by both from the same seeds:
 the true reward, latency and energy of the design that each ends with, the designs that the model
 promised to be within every target and are not, and where the time goes. Last, in words, which of
-the two is the better choice by these numbers.
+the two is the better choice by these numbers, unless they are too few to tell: a sign test over
+the seeds says so, for which at least 6 that all agree are needed.
 
 Without `--model` a small one is trained first, which shows that the script runs and nothing else.
 `--save` writes the rows to results/costmodel_use.json.
@@ -16,6 +17,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import comb
 from pathlib import Path
 from statistics import fmean, median
 from tempfile import TemporaryDirectory
@@ -30,6 +32,7 @@ from nahas.costmodel.predicted import load_for
 from nahas.manifest import manifest, usable_cores
 from nahas.problem import Problem, Search, problem_of
 from nahas.spaces.simulated import simulate_choices
+from nahas.spaces.space import ChoiceArray
 from nahas.strategies import SearchResult, searched
 from nahas.vocabulary import Objective
 
@@ -37,10 +40,16 @@ RESULTS = Path(__file__).parent / "results" / "costmodel_use.json"
 SPEEDS = "{:<44} {:>12} {:>14}"
 SEARCHES = "{:>4} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>14}"
 
+MEASURES = ("accuracy", "latency_ms", "energy_mj", "area_mm2")
+
+CHANCE = 0.05
+"""Probability below which more wins than losses are not laid to chance."""
+
 WORTH = 0.05
 """Share of a search's time that a model must save to be worth its training."""
 
 Row = dict[str, Any]
+Costs = Callable[[ChoiceArray], DesignCosts]
 
 
 def main() -> None:
@@ -53,7 +62,7 @@ def main() -> None:
     parser.add_argument("--designs", type=int, default=200_000, help="to predict")
     parser.add_argument("--simulated", type=int, default=20_000, help="of these, to simulate")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--trials", type=int, default=Search.trials)
     parser.add_argument("--save", action="store_true", help=f"write {RESULTS.name}")
     options = parser.parse_args()
@@ -158,13 +167,13 @@ class Timed:
 
     def watched(self) -> Problem:
         """The problem; whatever tells its costs adds to `seconds`."""
-        cost, simulate = self._watched(self.problem.cost), self._watched(self.problem.simulate)
-        return replace(self.problem, cost=cost, simulate=simulate)
+        predict = self.problem.predict and self._watched(self.problem.predict)
+        return replace(self.problem, cost=self._watched(self.problem.cost), predict=predict)
 
-    def _watched(self, tell: Callable[..., DesignCosts]) -> Callable[..., DesignCosts]:
-        def told(*of: Any) -> DesignCosts:
+    def _watched(self, tell: Costs) -> Costs:
+        def told(choices: ChoiceArray) -> DesignCosts:
             begun = time.perf_counter()
-            costs = tell(*of)
+            costs = tell(choices)
             self.seconds += time.perf_counter() - begun
             return costs
 
@@ -191,19 +200,16 @@ def searches(problems: dict[str, Problem], search: Search, seeds: int) -> list[R
 
 def searched_row(result: SearchResult, name: str, cost_seconds: float) -> Row:
     """What a search ended with, in truth."""
-    best, again = result.best[0], result.true
+    best, again = result.best[0] if result.best else None, result.true
     promised = result.trials.satisfied[np.searchsorted(result.trials.number, again.number)]
     return {
         "seed": result.seed,
         "costs_by": name,
-        "network": best.network,
-        "hardware": dict(best.hardware),
-        "reward": best.reward,
-        "satisfied": best.satisfied,
-        "accuracy": best.accuracy,
-        "latency_ms": best.latency_ms,
-        "energy_mj": best.energy_mj,
-        "area_mm2": best.area_mm2,
+        "network": best and best.network,
+        "hardware": best and dict(best.hardware),
+        "reward": best.reward if best else 0.0,
+        "satisfied": best is not None and best.satisfied,
+        **{name: best and getattr(best, name) for name in MEASURES},
         "seconds": result.seconds,
         "cost_seconds": cost_seconds,
         "distinct": len(np.unique(result.trials.choices, axis=0)),
@@ -222,15 +228,20 @@ def print_search(row: Row) -> None:
             row["costs_by"],
             f"{row['reward']:.3f}",
             "met" if row["satisfied"] else "missed",
-            f"{row['accuracy']:.2f}",
-            f"{row['latency_ms']:.3f}",
-            f"{row['energy_mj']:.3f}",
+            *("-" if row[name] is None else f"{row[name]:.3f}" for name in MEASURES[:3]),
             f"{row['seconds']:.1f}",
             f"{row['cost_seconds']:.2f}",
             broken,
         ),
         flush=True,
     )
+
+
+def sign_test(won: int, lost: int) -> float:
+    """Probability of wins at least as uneven, either way, if both sides were equally good."""
+    count = won + lost
+    tail = sum(comb(count, k) for k in range(min(won, lost) + 1)) / 2**count
+    return min(1.0, 2 * tail)
 
 
 def verdict(rows: list[Row], rates: dict[str, float], samples: int) -> list[str]:
@@ -264,8 +275,13 @@ def verdict(rows: list[Row], rates: dict[str, float], samples: int) -> list[str]
     pays = (
         f"{saved:.2f} s less for costs repay the labels alone after {labels / saved:.0f} searches"
     )
-    better = "simulator" if lost > won else "model"
-    return [*words, f"The {better} is the better choice by the designs found; {pays}."]
+    chance = sign_test(won, lost)
+    if chance >= CHANCE:
+        found = f"Neither is shown to find better designs (sign test p = {chance:.2f})"
+    else:
+        better = "simulator" if lost > won else "model"
+        found = f"The {better} finds the better designs (sign test p = {chance:.3f})"
+    return [*words, f"{found}; {pays}."]
 
 
 if __name__ == "__main__":

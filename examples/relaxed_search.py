@@ -10,10 +10,12 @@ after: nahas train-costmodel --space mnasnet --output MODEL.keras
 
 import sys
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from nahas.costmodel.predicted import load_for, predicted_costs
-from nahas.costmodel.relaxed import RelaxedCost, keras, tf
+from nahas.costmodel.relaxed import RelaxedCost
 from nahas.errors import NahasError
 from nahas.hardware import preset
 from nahas.spaces.joint import JointSpace

@@ -152,7 +152,7 @@ def best_rows(
         The rows [N <= count], and for each [N] on how many further accelerators of those that
         were tried its network runs.
     """
-    designs = ranked_rows(joint, trials)
+    designs = _ranked_rows(joint, trials)
     if not designs.size:
         return designs, designs
     networks = _alike(joint, trials.choices[designs])[:, : len(joint.network_space.space.decisions)]
@@ -161,7 +161,7 @@ def best_rows(
     return designs[first[best]], accelerators[best] - 1
 
 
-def ranked_rows(joint: JointSpace, trials: Trials) -> NDArray[np.int64]:
+def _ranked_rows(joint: JointSpace, trials: Trials) -> NDArray[np.int64]:
     """Rows of the feasible trials, best first in the order of `best_rows`, each design once."""
     feasible = np.flatnonzero(trials.feasible)
     if not feasible.size:
@@ -169,17 +169,19 @@ def ranked_rows(joint: JointSpace, trials: Trials) -> NDArray[np.int64]:
     some = trials[feasible]
     keys = (some.number, some.area_mm2, some.energy_mj, -some.reward, ~some.satisfied)
     order = feasible[np.lexsort(keys)]
-    return order[np.sort(_distinct(joint, trials.choices[order]))]
+    return order[np.sort(distinct_rows(joint, trials[order]))]
 
 
 def distinct_designs(joint: JointSpace, trials: Trials) -> int:
     """How many different designs the trials are of, whether they can run or not."""
-    return len(_distinct(joint, trials.choices)) if len(trials) else 0
+    return len(distinct_rows(joint, trials))
 
 
-def _distinct(joint: JointSpace, choices: ChoiceArray) -> NDArray[np.int64]:
-    """Where each distinct design of choices [B, D] comes first, in no order."""
-    _, first = np.unique(_alike(joint, choices), axis=0, return_index=True)
+def distinct_rows(joint: JointSpace, trials: Trials) -> NDArray[np.int64]:
+    """Rows where each different design comes first, in no order."""
+    if not len(trials):
+        return np.zeros(0, np.int64)
+    _, first = np.unique(_alike(joint, trials.choices), axis=0, return_index=True)
     return first
 
 

@@ -58,8 +58,8 @@ class Search:
         baseline: the baseline accelerator, a preset's name or a file.
         objective: what the mapper minimises in every layer.
         tables: folder of the user's energy and area tables.
-        cost_model: file of a learned cost model that takes the simulator's place until the best
-            designs are simulated again; None searches by the simulator.
+        cost_model: file of a learned cost model that takes the simulator's place until the
+            designs that were tried are simulated again; None searches by the simulator.
         study: file that keeps the trials; None keeps none.
         resume: continue that study instead of starting it.
         best: number of designs to report.
@@ -101,14 +101,14 @@ class Problem:
     Attributes:
         joint: the space.
         accuracy: of network choices.
-        cost: of choices [B, D], what the search measures.
-        simulate: costs of B networks on B accelerators by the simulator, for what must be true
-            whatever the search measures: the baseline, and what a report says.
+        cost: of choices [B, D] by the simulator: what the search measures and a report says.
+        simulate: the same of B networks on B accelerators, also outside the space: the baseline.
         reference: [D] the network choice of the baseline design.
         baseline: its accelerator.
         fingerprints: hashes of what computes costs, by name.
-        cost_model: the hash of the model's weights where `cost` predicts; None where it is the
-            simulator.
+        predict: of choices [B, D] by a cost model, what the search measures instead; None where
+            it measures `cost`.
+        cost_model: the hash of the model's weights where there is one.
     """
 
     joint: JointSpace
@@ -118,11 +118,8 @@ class Problem:
     reference: ChoiceArray
     baseline: Hardware
     fingerprints: Mapping[str, str] = field(default_factory=dict)
+    predict: Callable[[ChoiceArray], DesignCosts] | None = None
     cost_model: str | None = None
-
-    def simulated(self, choices: ChoiceArray) -> DesignCosts:
-        """Costs of choices [B, D] by the simulator."""
-        return self.simulate(*self.joint.designs(choices))
 
     def probed(self) -> dict[str, str]:
         """The fingerprints, and hashes of accuracies and simulated costs of some fixed designs.
@@ -132,7 +129,7 @@ class Problem:
         """
         choices = self.joint.space.sample(_PROBES, np.random.default_rng(0))
         accuracy = self.accuracy.accuracy(self.joint.split(choices)[0])
-        costs = self.simulated(choices)
+        costs = self.cost(choices)
         columns = (costs.latency_ms, costs.energy_mj, costs.area_mm2)
         return {
             **self.fingerprints,
@@ -177,7 +174,7 @@ def _predicted(problem: Problem, path: Path, objective: Objective, tables: Table
     model = load_for(path, problem.joint, objective, tables)
     return replace(
         problem,
-        cost=partial(predicted_costs, model),
+        predict=partial(predicted_costs, model),
         cost_model=model.card.weights_sha256,
     )
 

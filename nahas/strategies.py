@@ -53,8 +53,8 @@ class SearchResult:
         targets: the limits by metric, in the metric's unit.
         accuracy_label: what the accuracies are; to be shown with them.
         trials: all trials of the study.
-        simulated: where the costs of `trials` are a cost model's, those that were simulated
-            again, with true costs; None where all are simulated.
+        simulated: where the costs of `trials` are a cost model's, their designs, each once and
+            with true costs; none before the search has ended. None where `trials` are simulated.
         joint: the space, to name any trial with `designs.design`.
         options: what the sequence of trials follows from.
         seed: of the search.
@@ -108,15 +108,15 @@ def searched(
     run, reward, origin = _checked(problem, search)
     measure = Measurer(
         lambda choices: problem.accuracy.accuracy(problem.joint.split(choices)[0]),
-        problem.cost,
+        problem.predict or problem.cost,
     )
     with interrupts() as pressed, _Keeping(search, origin, progress) as keeping:
         controller = _controller(search, problem.joint)
         run = replace(run, start=keeping.restore(controller, measure))
         stop = cosearch(controller, measure, reward, run, keeping.keep, stop=pressed)
         trials, again = keeping.trials(), None
-        if problem.cost_model is not None:
-            again = simulated_again(problem, reward, trials, search.best)
+        if problem.predict is not None:
+            again = simulated_again(problem, reward, trials)
             keeping.keep_simulated(again)
         result = _result(problem.joint, origin, (trials, again), search.best)
     seconds = time.monotonic() - begun

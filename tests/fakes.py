@@ -76,8 +76,8 @@ def optimist(simulate, joint):
 def predicted_problem(cost_model: str = "a" * 64) -> Problem:
     """`fake_problem` as an optimist sees it."""
     problem = fake_problem()
-    cost = optimist(FakeCost(), problem.joint)
-    return replace(problem, cost=cost, cost_model=cost_model)
+    predict = optimist(FakeCost(), problem.joint)
+    return replace(problem, predict=predict, cost_model=cost_model)
 
 
 def fake_problem(seconds: float = 0.0, factor: float = 1.0) -> Problem:

@@ -1,4 +1,4 @@
-"""What a search by predicted costs reports is simulated again, and ranked by that."""
+"""What a search by predicted costs tried is simulated again, and ranked by that."""
 
 import sqlite3
 from dataclasses import fields, replace
@@ -6,10 +6,11 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from nahas.designs import best_rows, ranked_rows
+from nahas import recheck
+from nahas.cosearch import rewarded
+from nahas.designs import best_designs, distinct_designs
 from nahas.errors import StudyError
 from nahas.problem import Search
-from nahas.recheck import MARGIN, candidate_rows
 from nahas.reward import Reward, Target
 from nahas.strategies import recall, searched
 from nahas.study.front import front_rows
@@ -30,25 +31,50 @@ def same(a, b):
 
 def test_the_search_saw_predictions_and_the_baseline_is_simulated(result):
     problem = predicted_problem()
-    told = problem.cost(result.trials.choices)
+    told = problem.predict(result.trials.choices)
     assert np.array_equal(result.trials.latency_ms, told.latency_ms)
     assert result.baseline == searched(fake_problem(), SEARCH).baseline
     assert result.baseline.predicted is None
 
 
-def test_candidates_are_the_best_designs_the_best_networks_and_the_front(result):
-    trials, count = result.trials, 4
-    rows = set(candidate_rows(result.joint, trials, count).tolist())
-    assert set(ranked_rows(result.joint, trials)[: MARGIN * count].tolist()) <= rows
-    assert set(best_rows(result.joint, trials, MARGIN * count)[0].tolist()) <= rows
-    assert set(front_rows(trials).tolist()) <= rows
-    assert result.simulated.number.tolist() == sorted(rows)
-    assert len(rows) < len(trials)
+def test_every_design_that_was_tried_is_simulated_once():
+    result = searched(predicted_problem(), replace(SEARCH, trials=1000, seed=2))
+    tried, again = result.trials.choices, result.simulated.choices
+    assert len(again) == distinct_designs(result.joint, result.trials) < len(tried)
+    assert {row.tobytes() for row in again} == {row.tobytes() for row in tried}
+    assert np.array_equal(tried[result.simulated.number], again)
+
+
+@pytest.mark.parametrize("controller", ["random", "ppo"])
+@pytest.mark.parametrize("latency", ["0.4x", "0.6x", "1x"])
+def test_what_is_reported_is_the_best_that_was_tried(controller, latency):
+    search = replace(SEARCH, controller=controller, latency=latency)
+    result = searched(predicted_problem(), search)
+    trials = result.trials
+    reward = Reward.preset("hard", [Target(*pair) for pair in result.targets.items()])
+    measures = (trials.accuracy, fake_problem().cost(trials.choices))
+    true = rewarded(trials.choices, measures, reward, first=0)
+    assert [replace(of, predicted=None) for of in result.best] == best_designs(
+        result.joint, true, search.best
+    )
+    front = front_rows(result.true)
+    assert result.true.number[front].tolist() == front_rows(true).tolist()
+    assert result.true.satisfied.any() == true.satisfied.any()
+
+
+def test_of_too_many_designs_those_of_most_predicted_reward_are_simulated(result, monkeypatch):
+    monkeypatch.setattr(recheck, "MOST", 30)
+    some = searched(predicted_problem(), SEARCH)
+    known, predicted = some.simulated.number, result.trials.reward
+    assert len(known) == 30
+    others = np.setdiff1d(result.simulated.number, known)
+    assert predicted[known].min() >= predicted[others].max()
+    assert not result.trials.satisfied[known].all()  # near misses are among them
 
 
 def test_costs_rewards_and_verdicts_of_what_is_reported_are_simulated(result):
     again = result.simulated
-    costs = fake_problem().simulated(again.choices)
+    costs = fake_problem().cost(again.choices)
     reward = Reward.preset("hard", [Target(*pair) for pair in result.targets.items()])
     assert np.array_equal(again.latency_ms, costs.latency_ms)
     assert np.array_equal(again.reason, costs.reason)
@@ -102,6 +128,24 @@ def test_a_study_that_was_killed_before_reports_no_design(tmp_path):
     assert not recalled.true.satisfied.any()
 
 
+def test_a_search_that_ended_while_it_simulated_again_completes_on_resume(tmp_path, monkeypatch):
+    search = replace(SEARCH, study=tmp_path / "study.db")
+    problem = predicted_problem()
+    probes = 32  # fingerprints of costs are taken before anything is searched
+
+    def dies(choices):
+        if len(choices) > probes:
+            raise KeyboardInterrupt
+        return problem.cost(choices)
+
+    with pytest.raises(KeyboardInterrupt):
+        searched(replace(problem, cost=dies), search)
+    assert recall(search.study).best == ()
+    resumed = searched(problem, replace(search, resume=True))
+    assert resumed.best == searched(problem, SEARCH).best
+    assert same(recall(search.study).simulated, resumed.simulated)
+
+
 @pytest.mark.parametrize(
     ("first", "then", "said"),
     [
@@ -125,7 +169,7 @@ def test_without_a_model_nothing_is_simulated_again():
     assert all(design.predicted is None for design in result.best)
 
 
-def test_where_nothing_is_thought_to_run_nothing_is_simulated():
+def test_what_is_thought_not_to_run_is_simulated_all_the_same():
     problem = predicted_problem()
 
     def pessimist(choices):
@@ -135,6 +179,7 @@ def test_where_nothing_is_thought_to_run_nothing_is_simulated():
             costs, latency_ms=nothing, energy_mj=nothing, reason=np.full(len(choices), 3)
         )
 
-    result = searched(replace(problem, cost=pessimist), replace(SEARCH, trials=40))
-    assert len(result.simulated) == 0
-    assert result.best == ()
+    result = searched(replace(problem, predict=pessimist), replace(SEARCH, trials=40))
+    assert not result.trials.feasible.any()
+    assert result.best[0].feasible
+    assert not result.best[0].predicted.feasible

@@ -88,8 +88,8 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
     come from the simulator. The run folder gets the study (every trial), a Pareto plot as PNG
     and SVG, an HTML page, and a manifest.
 
-    With --cost-model the search sees a model's costs; what it finds best is simulated again,
-    ranked by that, and shown with both.
+    With --cost-model the search sees a model's costs; what it tried is simulated again, ranked
+    by that, and shown with both.
 
     Exits with 3 when no design meets every target, and with 130 after Ctrl-C, which ends the
     search after the batch in flight and loses nothing.
@@ -234,7 +234,7 @@ def _finish(
     from nahas.cosearch import Stop
     from nahas.files import json_text, write_text
     from nahas.manifest import manifest
-    from nahas.report.summary import checked, counted, document
+    from nahas.report.summary import checked, counted, document, none_met
     from nahas.report.table import designs_table
     from nahas.report.write import write_report
 
@@ -263,7 +263,7 @@ def _finish(
         out.say(f"interrupted; continue with: nahas cosearch --run-dir {folder} --resume")
         return EXIT_INTERRUPTED
     if not result.true.satisfied.any():
-        out.say("no design meets every target: raise a target, or try more --trials")
+        out.say(f"{none_met(result)}: raise a target, or try more --trials")
         return EXIT_NOTHING_FEASIBLE
     return 0
 

@@ -48,8 +48,8 @@ class PredictedCosts:
     Attributes:
         latency_ms, energy_mj: [B] as if the design could run.
         area_mm2: [B] the accelerator.
-        validity: [B] probability that the design can run; 1 where the model has learned that all
-            can.
+        validity: [B] probability that the design can run; 1 where the model has no such output,
+            since all its samples can run or, as `Card.validity` says then, it has not learned it.
         uncertainty: [B, 3] of an ensemble, the standard deviation of the logarithms of the three
             costs over its members; None where there is one member.
     """

@@ -14,6 +14,9 @@ from nahas.spaces.joint import JointSpace
 from nahas.spaces.space import ChoiceArray
 from nahas.vocabulary import Objective, Reason
 
+NOT_LEARNED = "not learned"
+"""What the card says of validity where some designs cannot run and the model cannot tell."""
+
 RUNS = 0.5
 """Probability from which on a design counts as one that can run."""
 
@@ -24,7 +27,8 @@ def load_for(
     """Read a cost model for searches of this space with this simulator.
 
     Raises:
-        CostModelError: as `model.load`, and when the model learned mappings of another objective.
+        CostModelError: as `model.load`, and when the model learned mappings of another objective,
+            or not which designs can run though some cannot.
     """
     model = load(path, joint, tables)
     if model.card.objective is not objective:
@@ -33,6 +37,11 @@ def load_for(
             f"{path}: learned the costs of mappings for objective '{learned}', but the search asks "
             f"for '{asked}': pass --objective {learned}, or train another with "
             "'nahas train-costmodel'"
+        )
+    if model.card.validity == NOT_LEARNED:
+        raise CostModelError(
+            f"{path}: takes every design for one that can run (validity '{NOT_LEARNED}'), though "
+            "some of its samples cannot: train another with --validity auto, or on more samples"
         )
     return model
 

@@ -15,6 +15,11 @@ from nahas.costmodel.recipe import Recipe
 
 VALIDATION_BATCH = 8192
 
+VALIDITY_SHARE = 0.02
+"""Weight of validity beside a cost. Its cross-entropy is a hundred times the loss of a cost: of
+equal weight it rules the hidden layers, and latencies of `s1` on `wide` are off by three times as
+much."""
+
 
 class Learner:
     """A member, its optimizer, and the compiled functions that change and measure it.
@@ -64,26 +69,45 @@ class Learner:
         """Mean loss of each head [H] in a batch: Huber on costs, cross-entropy on validity."""
         import tensorflow as tf
 
+        costs = self._cost_losses(raw, targets, can_run)
+        if raw.shape[1] == 3:
+            return costs
+        entropy = tf.nn.sigmoid_cross_entropy_with_logits(can_run, raw[:, 3])
+        return tf.concat([costs, [VALIDITY_SHARE * tf.reduce_mean(entropy)]], axis=0)
+
+    def _scores(self, raw: Any, targets: Any, can_run: Any) -> Any:
+        """As `_losses`, but Brier's score of validity, by which the best weights are chosen.
+
+        The cross-entropy of rows that are not learned from soon rises with the model's confidence,
+        while ever more of its verdicts are right.
+        """
+        import tensorflow as tf
+
+        costs = self._cost_losses(raw, targets, can_run)
+        if raw.shape[1] == 3:
+            return costs
+        off = tf.square(tf.sigmoid(raw[:, 3]) - can_run)
+        return tf.concat([costs, [VALIDITY_SHARE * tf.reduce_mean(off)]], axis=0)
+
+    def _cost_losses(self, raw: Any, targets: Any, can_run: Any) -> Any:
+        import tensorflow as tf
+
         off = tf.abs(raw[:, :3] - targets)
         huber = tf.where(
             off <= self._huber,
             0.5 * tf.square(off),
             self._huber * (off - 0.5 * self._huber),
         )
-        losses = _mean_of_costs(huber, can_run)
-        if raw.shape[1] == 3:
-            return losses
-        entropy = tf.nn.sigmoid_cross_entropy_with_logits(can_run, raw[:, 3])
-        return tf.concat([losses, [tf.reduce_mean(entropy)]], axis=0)
+        return _mean_of_costs(huber, can_run)
 
     def _measures(self, choices: Any, targets: Any, can_run: Any) -> Any:
-        """Losses [H], then the mean relative errors of the costs in percent [3]."""
+        """Scores [H], then the mean relative errors of the costs in percent [3]."""
         import tensorflow as tf
 
         raw = self._raw(self._encode(choices), training=False)
         off = tf.abs(tf.math.expm1((raw[:, :3] - targets) * self._deviation))
         errors = 100.0 * _mean_of_costs(off, can_run)
-        return tf.concat([self._losses(raw, targets, can_run), errors], axis=0)
+        return tf.concat([self._scores(raw, targets, can_run), errors], axis=0)
 
     def _step(self, choices: Any, targets: Any, can_run: Any, rate: Any) -> tuple[Any, Any]:
         """One step: losses [H], and whether they and the gradients are finite, and it was taken."""
@@ -123,7 +147,7 @@ class Learner:
         )
 
     def measured(self, data: Columns) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Losses [H] and mean relative errors in percent [3] of all rows, without dropout."""
+        """Scores [H] and mean relative errors in percent [3] of all rows, without dropout."""
         heads = self._raw.output_shape[1]
         total, weight = np.zeros(heads + 3), np.zeros(heads + 3)
         for start in range(0, len(data), VALIDATION_BATCH):

@@ -51,11 +51,19 @@ def checked(result: SearchResult) -> str:
     if not len(again):
         return f"{by}; no design was simulated again yet"
     promised = _promised(result)
-    kept = int((promised & again.satisfied).sum())
+    kept, others = (int((which & again.satisfied).sum()) for which in (promised, ~promised))
+    tried = distinct_designs(result.joint, result.trials)
+    which = f"all {tried:,}" if len(again) == tried else f"{len(again):,} of {tried:,}"
     return (
-        f"{by}; {len(again):,} designs were simulated again: of {int(promised.sum()):,} predicted "
-        f"to meet every target {kept:,} do; designs are listed with simulated costs"
+        f"{by}; {which} designs were simulated again: of {int(promised.sum()):,} predicted to meet "
+        f"every target {kept:,} do, and {others:,} others; designs are listed with simulated costs"
     )
+
+
+def none_met(result: SearchResult) -> str:
+    """That no design meets every target, as far as designs were simulated."""
+    some = len(result.true) < distinct_designs(result.joint, result.trials)
+    return f"no design{' that was simulated again' if some else ''} meets every target"
 
 
 def _promised(result: SearchResult) -> NDArray[np.bool_]:
@@ -154,6 +162,7 @@ def _cost_model_document(result: SearchResult) -> dict[str, Any] | None:
         "simulated_again": len(again),
         "predicted_feasible": int(promised.sum()),
         "truly_feasible": int((promised & again.satisfied).sum()),
+        "feasible": int(again.satisfied.sum()),
     }
 
 

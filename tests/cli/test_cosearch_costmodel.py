@@ -57,12 +57,13 @@ def test_designs_have_predicted_and_simulated_costs(nahas, folder):
     document = told(nahas(*SEARCH, *LOOSE, "--json"))
     problem = problem_of(Search())
     assert document["cost_model"]["weights_sha256"] == document["options"]["cost_model"]
-    assert document["cost_model"]["simulated_again"] >= len(document["best"]) == 5
+    assert document["cost_model"]["simulated_again"] == document["distinct_designs"] == 60
+    assert len(document["best"]) == 5
     for design in document["best"]:
         network = problem.joint.network_space.choice_named(design["network"])
         hardware = problem.joint.accelerator.choice(design["hardware"])
         choices = np.concatenate([network, hardware])[None]
-        true = problem.simulated(choices)
+        true = problem.simulate(*problem.joint.designs(choices))
         model = load_for("model.keras", problem.joint, Objective.LATENCY)
         guessed = predicted_costs(model, choices)
         for name in COSTS:
@@ -110,7 +111,16 @@ def test_truth_decides_the_exit_code(nahas, folder, monkeypatch):
     assert document["feasible_trials"] == 60
     assert document["cost_model"]["predicted_feasible"] > 0
     assert document["cost_model"]["truly_feasible"] == 0
+    assert document["cost_model"]["feasible"] == 0
     assert nahas("report", "runs/mnasnet-0", "-q").code == 3
+
+
+def test_where_not_all_was_simulated_it_says_so(nahas, folder, monkeypatch):
+    monkeypatch.setattr("nahas.recheck.MOST", 10)
+    ran = nahas(*SEARCH, "--latency", "0.0001", "--area", "none")
+    assert ran.code == 3
+    assert "10 of 60 designs were simulated again" in " ".join((ran.out + ran.err).split())
+    assert "no design that was simulated again meets every" in " ".join(ran.err.split())
 
 
 def test_a_model_of_something_else_is_refused_before_anything_is_written(nahas, folder):
@@ -132,6 +142,18 @@ def test_a_model_of_something_else_is_refused_before_anything_is_written(nahas, 
 def test_a_model_of_another_space_is_refused(folder):
     with pytest.raises(CostModelError, match=r"another space \('mnasnet\+acc.*here 'macro\+acc"):
         load_for("model.keras", JointSpace(named("macro")), Objective.LATENCY)
+
+
+def test_a_model_that_cannot_tell_what_runs_is_refused_where_some_cannot(nahas, folder):
+    wide = ("--hardware-space", "wide")
+    small = ("--samples", "600", "--epochs", "1", "--output", "blind.keras", "--quiet")
+    assert nahas("train-costmodel", *wide, *small, "--validity", "off").code == 0
+    ran = nahas("cosearch", *wide, "--cost-model", "blind.keras")
+    assert ran.code == 2
+    said = " ".join(ran.err.split())
+    assert "takes every design for one that can run" in said
+    assert "train another with --validity auto, or on more samples" in said
+    assert not Path("runs").exists()
 
 
 def test_what_is_predicted_not_to_run_costs_infinitely_much(folder):

@@ -15,7 +15,7 @@ from nahas.costmodel.logs import log_path
 from nahas.costmodel.perceptron import HEADS, Normalisation, perceptron
 from nahas.costmodel.recipe import Recipe
 from nahas.costmodel.schedule import fractions, learning_rates
-from nahas.costmodel.step import Learner
+from nahas.costmodel.step import VALIDITY_SHARE, Learner
 from nahas.costmodel.train import Run, labelled, train
 from nahas.errors import CostModelError, UsageError
 
@@ -122,8 +122,12 @@ def test_losses_are_means_over_the_designs_that_count():
         assert part[:2] == pytest.approx(expected[can_run, :2].mean(axis=0), rel=1e-4)
         assert part[2] == pytest.approx(expected[:, 2].mean(), rel=1e-4)
     probability = 1 / (1 + np.exp(-raw[:, 3]))
+    brier = ((probability - can_run) ** 2).mean()
+    assert losses[3] == pytest.approx(VALIDITY_SHARE * brier, rel=1e-4)
     entropy = -np.log(np.where(can_run, probability, 1 - probability)).mean()
-    assert losses[3] == pytest.approx(entropy, rel=1e-4)
+    learned = made._losses(raw, data.targets, data.can_run).numpy()
+    assert learned[:3] == pytest.approx(losses[:3], rel=1e-4)
+    assert learned[3] == pytest.approx(VALIDITY_SHARE * entropy, rel=1e-4)
     assert len(learner(validity=False).measured(data)[0]) == 3
 
 

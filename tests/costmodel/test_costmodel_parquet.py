@@ -213,7 +213,7 @@ def unchanged(table):
         (as_type("depth", arrow.int32()), {}, "column 'depth' is int32, but it must be uint8"),
         (as_type("area_mm2", arrow.float64()), {}, "'area_mm2' is double, but it must be float"),
         (with_cell("depth", 3, 3), {}, "row 3: depth is 3, but it must be 0 to 2"),
-        (with_cell("reason", 4, 9), {}, "row 4: reason is 9, but it must be 0 to 3"),
+        (with_cell("reason", 4, 9), {}, "row 4: reason is 9, but it must be 0 to 2"),
         (with_cell("depth", 3, None), {}, "column 'depth' lacks values"),
         (lambda t: t.slice(0, 0), {}, "has no rows: there is nothing to learn"),
         (lambda t: t.slice(0, 249), {}, "is damaged: it does not hold what was written"),

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from nahas.costmodel.features import features
 from nahas.costmodel.recipe import Recipe
-from nahas.costmodel.relaxed import RelaxedCost, tf
+from nahas.costmodel.relaxed import RelaxedCost
 from nahas.costmodel.train import train
 from nahas.errors import CostModelError
 from nahas.spaces.joint import JointSpace

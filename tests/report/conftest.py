@@ -63,12 +63,13 @@ def made_up(count: int, targets: dict[str, float], space: str = "macro") -> Sear
 
 
 def by_a_model(result: SearchResult, count: int = 60) -> SearchResult:
-    """The same with the trials' costs as a model's, `count` of them simulated again as slower."""
+    """The same with the trials' costs as a model's, `count` of them simulated again as others."""
     some = result.trials[np.flatnonzero(result.trials.feasible)[-count:]] if count else None
     again = result.trials[:0]
     if some is not None:
-        latency = some.latency_ms * np.linspace(1.0, 1.5, len(some))
-        satisfied = some.satisfied & (latency <= result.targets["latency_ms"])
+        latency = some.latency_ms * np.tile([0.6, 1.0, 1.5], len(some))[: len(some)]
+        fits = some.area_mm2 <= result.targets["area_mm2"]
+        satisfied = fits & (latency <= result.targets["latency_ms"])
         again = replace(some, latency_ms=latency, satisfied=satisfied)
     options = dict(result.options) | {"cost_model": "0123456789abcdef" * 4}
     return replace(result, simulated=again, options=options)

@@ -263,14 +263,16 @@ class TestPredicted:
             "weights_sha256": "0123456789abcdef" * 4,
             "simulated_again": 60,
             "predicted_feasible": int(promised.sum()),
-            "truly_feasible": int(again.satisfied.sum()),
+            "truly_feasible": int((promised & again.satisfied).sum()),
+            "feasible": int(again.satisfied.sum()),
         }
-        assert promised.sum() > again.satisfied.sum() > 0
+        kept, others = (int((of & again.satisfied).sum()) for of in (promised, ~promised))
+        assert promised.sum() > kept > others > 0
         said = checked(predicted_result)
         assert "cost model 0123456789ab;" in said
-        assert (
-            f"of {promised.sum()} predicted to meet every target {again.satisfied.sum()} do" in said
-        )
+        assert "60 of 300 designs were simulated again" in said
+        assert f"of {promised.sum()} predicted to meet every target {kept} do" in said
+        assert f" do, and {others} others;" in said
         assert "trials are predicted to meet every target" in counted(predicted_result)
         assert heading(predicted_result).endswith("costs predicted")
         assert set(told["best"][0]["predicted"]) == {
@@ -291,7 +293,7 @@ class TestPredicted:
         html = page_text(predicted_result)
         both = f"{significant(of.latency_ms)} ({significant(of.predicted.latency_ms)})"
         assert f'data-value="{of.latency_ms}">{both}</td>' in html
-        assert "60 designs were simulated again" in html
+        assert "60 of 300 designs were simulated again" in html
         assert "in brackets stands what the cost model predicted" in html
         assert ", predicted</title>" in html
 
