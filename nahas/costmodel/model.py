@@ -183,6 +183,8 @@ def load(
             the model learned another space, simulator or table.
     """
     path = model_path(path)
+    if not path.is_file():
+        raise CostModelError(f"{path}: is not there; train it with 'nahas train-costmodel'")
     card = read_card(card_path(path))
     simulate = simulate or simulator(joint, card.objective, tables)
     here = origin_here(joint, tables, simulate)

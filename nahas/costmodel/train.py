@@ -124,6 +124,8 @@ def labelled(
         about = parquet.About(
             origin=origin, samples=recipe.samples, seed=recipe.seed, objective=recipe.objective
         )
+        if file.suffix != ".parquet":
+            raise CostModelError(f"{file}: a file of samples must end in .parquet")
         if file.exists():
             _check_about(parquet.read_about(file), about, file)
         else:
