@@ -205,7 +205,9 @@ def layers_of_numbers(path):
 )
 def test_a_damaged_or_missing_model_is_one_sentence(saved, damage):
     damage(saved)
-    with pytest.raises(CostModelError, match=r"model.keras: (cannot be read as|is not there)") as refused:
+    with pytest.raises(
+        CostModelError, match=r"model.keras: (cannot be read as|is not there)"
+    ) as refused:
         load(saved, JOINT)
     assert "\n" not in str(refused.value)
 
