@@ -11,7 +11,10 @@ from nahas.costmodel.perceptron import HEADS
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "costmodel.json"
 WIDE = RESULTS.with_name("costmodel_wide.json")
+RIVALS = RESULTS.with_name("costmodel_rivals.json")
+USE = RESULTS.with_name("costmodel_use.json")
 PAGE = ROOT / "docs" / "costmodel.md"
+PAGE_OF_USE = PAGE.with_name("costmodel_use.md")
 LINE = "\n"
 COMMAND = "python benchmarks/costmodel.py"
 
@@ -92,16 +95,65 @@ def wide_text_of(document):
 """
 
 
+def rivals_text_of(document):
+    options = document["options"]
+    lines = [
+        "| model | held out | latency % | energy % | fit, s | predictions/s |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for row in document["rows"]:
+        speed = f"{row['predictions_per_second']:,.0f}"
+        if "errors" not in row:
+            lines.append(f"| {row['model']} | | 0 | 0 | | {speed} |")
+        for split, errors in row.get("errors", {}).items():
+            off = [f"{errors[head]['mape']:.2f}" for head in HEADS[:2]]
+            cells = [row["model"], f"`{split}`", *off, f"{row['fit_seconds']:.0f}", speed]
+            lines.append(f"| {' | '.join(cells)} |")
+    return f"""\
+`python benchmarks/costmodel_rivals.py` on {options["samples"]:,} samples of
+`{options["space"]}`, mean absolute errors. Seconds and predictions, all of one run, were measured
+on two cores that had other work to do:
+
+{LINE.join(lines)}
+"""
+
+
+def use_text_of(document):
+    samples, speeds = document["model"]["samples"], document["per_second"]
+    predicted, simulated, predicted_few, simulated_few = (
+        f"{speeds[name]:,.0f}"
+        for name in (
+            "predicted",
+            "simulated",
+            "predicted_in_batches_of_a_search",
+            "simulated_in_batches_of_a_search",
+        )
+    )
+    return f"""\
+With a model of {samples:,} samples of `mnasnet` it printed, on two cores: {predicted} designs a
+second predicted from choices and {simulated} simulated in large batches, {predicted_few} and
+{simulated_few} in batches of 20. Of searches:
+
+{LINE.join(f"> {sentence}" for sentence in document["words"])}
+"""
+
+
 @pytest.mark.parametrize(
-    ("results", "name", "text"), [(RESULTS, "curve", text_of), (WIDE, "wide", wide_text_of)]
+    ("page", "results", "name", "text"),
+    [
+        (PAGE, RESULTS, "curve", text_of),
+        (PAGE, WIDE, "wide", wide_text_of),
+        (PAGE, RIVALS, "rivals", rivals_text_of),
+        (PAGE_OF_USE, USE, "use", use_text_of),
+    ],
 )
-def test_the_page_quotes_the_benchmark_that_is_committed(results, name, text):
+def test_the_pages_quote_the_benchmarks_that_are_committed(page, results, name, text):
     begin, end = f"<!-- {name} -->\n", f"<!-- {name} ends -->\n"
-    before, _, rest = PAGE.read_text().partition(begin)
+    before, _, rest = page.read_text().partition(begin)
     shown, _, after = rest.partition(end)
     current = text(json.loads(results.read_text()))
     if os.environ.get("NAHAS_WRITE_DOCS"):
-        PAGE.write_text(before + begin + current + end + after)
+        page.write_text(before + begin + current + end + after)
     else:
         assert shown == current
 
