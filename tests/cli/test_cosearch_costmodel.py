@@ -130,7 +130,7 @@ def test_a_model_of_something_else_is_refused_before_anything_is_written(nahas, 
         (("--hardware-space", "wide"), "is of another hardware space ('paper', here 'wide')"),
         (("--hardware-space", "wider"), "unknown hardware space 'wider'"),
         (("--objective", "energy"), "objective 'latency', but the search asks for 'energy'"),
-        (("--cost-model", "none.keras"), "none.json: cannot be read"),
+        (("--cost-model", "none.keras"), "none.keras: is not there"),
         (("--cost-model", "model.h5"), "must end in .keras"),
     ):
         ran = nahas(*SEARCH, *arguments)
