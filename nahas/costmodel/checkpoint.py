@@ -147,7 +147,7 @@ class Folder:
         path = self.path / name
         try:
             with written_whole(path) as temporary, temporary.open("wb") as file:
-                np.savez(file, allow_pickle=False, **arrays)
+                np.savez(file, **arrays)  # type: ignore[arg-type]  # as in accuracy.fit
         except OSError as problem:
             raise CostModelError(
                 f"{path}: cannot be written ({problem.strerror or problem})"
