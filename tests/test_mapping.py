@@ -8,7 +8,14 @@ from hypothesis import given
 
 from nahas.errors import MappingError
 from nahas.layers import Layer
-from nahas.mapping import Loop, Mapping, access_energy_pj, bandwidth_cycles, evaluate
+from nahas.mapping import (
+    Loop,
+    Mapping,
+    access_energy_pj,
+    bandwidth_cycles,
+    evaluate,
+    last_counts,
+)
 from nahas.templates import ALL, EDGE, REFERENCE, Template
 from nahas.vocabulary import Access, Dim, LayerKind, Level, Slot, Tensor
 from tests.drawn import mapped_layers
@@ -178,3 +185,23 @@ def test_a_template_is_refused_where_dram_misses_a_tensor():
 
 def test_inputs_of_the_edge_template_pass_the_register_file_by():
     assert Tensor.INPUTS not in EDGE.keep[Level.REGISTER_FILE]
+
+
+def test_ragged_loops_have_fewer_steps_at_the_edge():
+    layer = Layer(name="ragged", k=7, c=2, p=5)
+    nest = Mapping(
+        (
+            Loop(Slot.DRAM, Dim.K, 2),
+            Loop(Slot.LOCAL_MEMORY, Dim.P, 3),
+            Loop(Slot.LANE_ARRAY, Dim.K, 4),
+            Loop(Slot.REGISTER_FILE, Dim.P, 2),
+            Loop(Slot.DATAPATH, Dim.C, 2),
+        )
+    )
+    # The last k is 6 = 1 * 4 + 2, the last p is 4 = 2 * 2 + 0.
+    assert last_counts(layer, nest) == (2, 3, 3, 1, 2)
+    drawn = nest.drawing(layer)
+    assert "for k in 0..3 over LANE_ARRAY (edge: 0..2)" in drawn
+    assert "for p in 0..1 (edge: 0..0)" in drawn
+    assert drawn.count("edge") == 2
+    assert "edge" not in nest.drawing()
