@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from enum import Enum
 from math import isfinite
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 
 @contextmanager
@@ -62,6 +64,25 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def npz_bytes(arrays: Mapping[str, Any]) -> bytes:
+    """Named arrays as the bytes of NumPy's npz format, which are the same for equal arrays.
+
+    `numpy.savez` before version 2.1 takes `allow_pickle` for the name of an array.
+
+    Raises:
+        ValueError: for an array of Python objects: nothing is pickled.
+    """
+    from numpy import asanyarray
+    from numpy.lib.format import write_array
+
+    buffer = io.BytesIO()
+    with ZipFile(buffer, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                write_array(member, asanyarray(array), allow_pickle=False)
+    return buffer.getvalue()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nahas.files import folder_written_whole, json_text, plain, write_text, written_whole
+from nahas.files import (
+    folder_written_whole,
+    json_text,
+    npz_bytes,
+    plain,
+    write_text,
+    written_whole,
+)
 from nahas.vocabulary import Reason
 
 
@@ -105,3 +113,14 @@ class TestFolder:
             pass
         assert (tmp_path / "out" / "mine").read_text() == "kept"
         assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_arrays_are_bytes_that_numpy_reads_and_never_pickles():
+    arrays = {"one": np.arange(6).reshape(2, 3), "text": np.array("a"), "none": np.zeros(0)}
+    made = npz_bytes(arrays)
+    assert made == npz_bytes(arrays)
+    with np.load(io.BytesIO(made), allow_pickle=False) as kept:
+        assert kept.files == list(arrays)
+        assert all(np.array_equal(kept[name], array) for name, array in arrays.items())
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        npz_bytes({"object": np.array([{}])})

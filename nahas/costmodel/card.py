@@ -99,12 +99,11 @@ def write_card(card: Card, path: Path) -> None:
     write_text(path, json_text(asdict(card)))
 
 
-def read_card(path: Path) -> Card:
-    """Read a card.
+def card_content(path: Path) -> dict[str, Any]:
+    """The keys of a card of any kind.
 
     Raises:
-        CostModelError: when it is missing, damaged, of another schema version, or of a model of
-            layers.
+        CostModelError: when it is missing or damaged.
     """
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
@@ -114,6 +113,17 @@ def read_card(path: Path) -> Card:
         raise CostModelError(f"{path}: is not the card of a cost model ({problem})") from problem
     if not isinstance(content, dict):
         raise CostModelError(f"{path}: is not the card of a cost model (it holds no object)")
+    return content
+
+
+def read_card(path: Path) -> Card:
+    """Read a card.
+
+    Raises:
+        CostModelError: when it is missing, damaged, of another schema version, or of a model of
+            layers.
+    """
+    content = card_content(path)
     if content.get("level") == "layer":
         raise CostModelError(
             f"{path}: is the card of a model of layers, but one of designs is needed; "

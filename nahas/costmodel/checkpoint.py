@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.errors import CostModelError
-from nahas.files import plain, written_whole
+from nahas.files import npz_bytes, plain, written_whole
 
 CHECKPOINT = "checkpoint.npz"
 NOT_FINITE = "not_finite.npz"
@@ -146,8 +146,8 @@ class Folder:
     def _save(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         path = self.path / name
         try:
-            with written_whole(path) as temporary, temporary.open("wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]  # as in accuracy.fit
+            with written_whole(path) as temporary:
+                temporary.write_bytes(npz_bytes(arrays))
         except OSError as problem:
             raise CostModelError(
                 f"{path}: cannot be written ({problem.strerror or problem})"

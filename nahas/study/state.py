@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.errors import StudyError
+from nahas.files import npz_bytes
 
 
 def packed(state: Mapping[str, NDArray[np.generic]]) -> bytes:
     """The bytes of named arrays."""
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **dict(state))
-    return buffer.getvalue()
+    return npz_bytes(state)
 
 
 def unpacked(data: bytes) -> dict[str, NDArray[np.generic]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nahas.costmodel.card import card_path, weights_hash
+from nahas.costmodel.card import card_content, card_path, weights_hash
 from nahas.costmodel.checkpoint import Row
 from nahas.costmodel.held_out import Errors
 from nahas.costmodel.keras_file import read_keras, write_keras
@@ -27,6 +26,7 @@ from nahas.costmodel.layerwise.origin import origin_here
 from nahas.costmodel.logs import log_path, write_log
 from nahas.costmodel.model import model_path
 from nahas.costmodel.origin import Origin, check_origin
+from nahas.datafiles import check_schema_version
 from nahas.energy import Tables
 from nahas.errors import CostModelError
 from nahas.files import json_text, write_text
@@ -246,22 +246,13 @@ def read_layer_card(path: Path) -> LayerCard:
         CostModelError: when it is missing, damaged, of another schema version, or of a model of
             designs.
     """
-    try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise CostModelError(f"{path}: cannot be read ({problem.strerror or problem})") from problem
-    except ValueError as problem:
-        raise CostModelError(f"{path}: is not the card of a cost model ({problem})") from problem
-    if not isinstance(content, dict) or content.get("level") != LEVEL:
+    content = card_content(path)
+    if content.get("level") != LEVEL:
         raise CostModelError(
             f"{path}: is not the card of a model of layers; "
             "train one with 'nahas train-costmodel --level layer'"
         )
-    if content.get("schema_version") != SCHEMA_VERSION:
-        raise CostModelError(
-            f"{path}:schema_version is {content.get('schema_version')!r}, "
-            f"but this nahas reads {SCHEMA_VERSION}"
-        )
+    check_schema_version(content, path, SCHEMA_VERSION, CostModelError)
     names = {of.name for of in fields(LayerCard)}
     if set(content) != names:
         raise CostModelError(f"{path}: keys missing or unknown: {sorted(names ^ set(content))}")
