@@ -70,7 +70,8 @@ def heads_of(of: Known, stays: Floats, costs: Floats, counts: Floats) -> NDArray
         axis=1,
     )
     ratios[:, SHARES] = np.maximum(ratios[:, SHARES], LEAST_SHARE)
-    return np.log(ratios).astype(np.float32)
+    logarithms: NDArray[np.float32] = np.log(ratios).astype(np.float32)
+    return logarithms
 
 
 def costs_of(of: Known, stays: Floats, heads: NDArray[np.float32]) -> Floats:
