@@ -55,7 +55,7 @@ class KerasBuilder:
         """Channels of a tensor."""
         return int(x.shape[-1])
 
-    def conv(
+    def conv(  # noqa: PLR0913  # a convolution has as many
         self,
         x: Any,
         filters: int,
@@ -65,6 +65,7 @@ class KerasBuilder:
         groups: int = 1,
         dilation: int = 1,
         normalize: bool = True,
+        part: str = "",  # noqa: ARG002  # nothing is shared here
     ) -> Any:
         """Convolution with its normalisation or bias."""
         y = self._keras.layers.Conv2D(
@@ -80,7 +81,15 @@ class KerasBuilder:
         )(x)
         return self._normalize(y) if normalize else y
 
-    def depthwise(self, x: Any, *, kernel: int, stride: int = 1, dilation: int = 1) -> Any:
+    def depthwise(
+        self,
+        x: Any,
+        *,
+        kernel: int,
+        stride: int = 1,
+        dilation: int = 1,
+        part: str = "",  # noqa: ARG002  # nothing is shared here
+    ) -> Any:
         """Depthwise convolution with its normalisation."""
         y = self._keras.layers.DepthwiseConv2D(
             kernel,

@@ -53,10 +53,17 @@ class Bottleneck:
 
 
 def conv(
-    on: Builder[T], x: T, filters: int, kernel: int, stride: int = 1, activation: str = "relu"
+    on: Builder[T],
+    x: T,
+    filters: int,
+    kernel: int,
+    stride: int = 1,
+    activation: str = "relu",
+    *,
+    part: str = "",
 ) -> T:
     """Convolution, batch normalisation, activation."""
-    return on.activation(on.conv(x, filters, kernel=kernel, stride=stride), activation)
+    return on.activation(on.conv(x, filters, kernel=kernel, stride=stride, part=part), activation)
 
 
 def squeeze_excite(on: Builder[T], x: T, squeezed: int) -> T:
@@ -65,8 +72,9 @@ def squeeze_excite(on: Builder[T], x: T, squeezed: int) -> T:
     Average over positions, 1x1 convolution to `squeezed` channels, ReLU, 1x1 convolution back,
     sigmoid; both convolutions have a bias and no normalisation.
     """
-    gate = on.activation(on.conv(on.global_pool(x), squeezed, normalize=False), "relu")
-    gate = on.activation(on.conv(gate, on.channels(x), normalize=False), "sigmoid")
+    gate = on.conv(on.global_pool(x), squeezed, normalize=False, part="squeeze")
+    gate = on.conv(on.activation(gate, "relu"), on.channels(x), normalize=False, part="excite")
+    gate = on.activation(gate, "sigmoid")
     return on.scale(x, gate)
 
 
@@ -77,12 +85,13 @@ def ibn(on: Builder[T], x: T, shape: Bottleneck) -> T:
     """
     y = x
     if shape.expansion > 1:
-        y = conv(on, y, on.channels(x) * shape.expansion, 1, activation=shape.activation)
-    y = on.depthwise(y, kernel=shape.kernel, stride=shape.stride)
+        inner = on.channels(x) * shape.expansion
+        y = conv(on, y, inner, 1, activation=shape.activation, part="expand")
+    y = on.depthwise(y, kernel=shape.kernel, stride=shape.stride, part="depthwise")
     y = on.activation(y, shape.activation)
     if shape.squeezed:
         y = squeeze_excite(on, y, shape.squeezed)
-    return _skip(on, x, on.conv(y, shape.filters), shape)
+    return _skip(on, x, on.conv(y, shape.filters, part="project"), shape)
 
 
 def fused_ibn(on: Builder[T], x: T, shape: Bottleneck, stride_on: StrideOn = "expand") -> T:
@@ -98,10 +107,10 @@ def fused_ibn(on: Builder[T], x: T, shape: Bottleneck, stride_on: StrideOn = "ex
     if shape.expansion > 1:
         inner = on.channels(x) * shape.expansion
         stride = 1 if on_project else shape.stride
-        y = conv(on, y, inner, shape.kernel, stride, shape.activation)
+        y = conv(on, y, inner, shape.kernel, stride, shape.activation, part="expand")
     if shape.squeezed:
         y = squeeze_excite(on, y, shape.squeezed)
-    y = on.conv(y, shape.filters, stride=shape.stride if on_project else 1)
+    y = on.conv(y, shape.filters, stride=shape.stride if on_project else 1, part="project")
     return _skip(on, x, y, shape)
 
 

@@ -34,7 +34,7 @@ class Builder(Protocol[T]):
         """Channels of a tensor."""
         ...
 
-    def conv(
+    def conv(  # noqa: PLR0913  # a convolution has as many
         self,
         x: T,
         filters: int,
@@ -44,12 +44,19 @@ class Builder(Protocol[T]):
         groups: int = 1,
         dilation: int = 1,
         normalize: bool = True,
+        part: str = "",
     ) -> T:
-        """Convolution, then batch normalisation, or a bias where `normalize` is False."""
+        """Convolution, then batch normalisation, or a bias where `normalize` is False.
+
+        `part` names its part in its block: networks of a space that share weights share those
+        of equal parts. Only readers with shared weights look at it.
+        """
         ...
 
-    def depthwise(self, x: T, *, kernel: int, stride: int = 1, dilation: int = 1) -> T:
-        """Depthwise convolution, then batch normalisation."""
+    def depthwise(
+        self, x: T, *, kernel: int, stride: int = 1, dilation: int = 1, part: str = ""
+    ) -> T:
+        """Depthwise convolution, then batch normalisation. `part` as of `conv`."""
         ...
 
     def dense(self, x: T, units: int) -> T:
@@ -115,7 +122,7 @@ class LayerBuilder:
         """Channels of a tensor."""
         return x.channels
 
-    def conv(
+    def conv(  # noqa: PLR0913  # a convolution has as many
         self,
         x: Feature,
         filters: int,
@@ -125,6 +132,7 @@ class LayerBuilder:
         groups: int = 1,
         dilation: int = 1,
         normalize: bool = True,
+        part: str = "",  # noqa: ARG002  # nothing is shared here
     ) -> Feature:
         """Convolution with its normalisation or bias."""
         if x.channels % groups or filters % groups:
@@ -150,7 +158,15 @@ class LayerBuilder:
         )
         return self._append(layer, (x,), filters)
 
-    def depthwise(self, x: Feature, *, kernel: int, stride: int = 1, dilation: int = 1) -> Feature:
+    def depthwise(
+        self,
+        x: Feature,
+        *,
+        kernel: int,
+        stride: int = 1,
+        dilation: int = 1,
+        part: str = "",  # noqa: ARG002  # nothing is shared here
+    ) -> Feature:
         """Depthwise convolution with its normalisation."""
         layer = Layer(
             name=self._name(f"depthwise_{kernel}x{kernel}"),

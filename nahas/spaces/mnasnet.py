@@ -48,7 +48,7 @@ def network_space() -> NetworkSpace:
 
 def _decisions(stage: int, most: int) -> tuple[Decision, ...]:
     return (
-        Decision(f"block{stage}_e", (1, 4, 6)),
+        Decision(f"block{stage}_e", (1, 4, 6), widths=True),
         Decision(f"block{stage}_k", (3, 5)),
         Decision(f"block{stage}_l", tuple(range(1, most + 1))),
         Decision(f"block{stage}_se", (False, True)),

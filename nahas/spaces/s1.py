@@ -44,7 +44,9 @@ def network_space() -> NetworkSpace:
 
 def _decisions(block: int) -> tuple[Decision, ...]:
     kernel = Decision(f"block{block}_k", KERNELS)
-    return (kernel,) if block == 0 else (Decision(f"block{block}_e", EXPANSIONS), kernel)
+    return (
+        (kernel,) if block == 0 else (Decision(f"block{block}_e", EXPANSIONS, widths=True), kernel)
+    )
 
 
 def _stem(on: Builder[T], _: None, _values: Values) -> T:

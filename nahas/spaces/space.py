@@ -21,12 +21,19 @@ ChoiceArray = NDArray[np.int64]
 class Decision:
     """One named categorical decision and the values it may take, in order.
 
+    Attributes:
+        name: unique in its space.
+        values: what may be chosen.
+        widths: whether the values are widths, narrowest first. Networks that share weights take
+            a slice of the widest; every other decision is one between operations.
+
     Raises:
         SpaceError: when there is no value, or a value stands twice.
     """
 
     name: str
     values: tuple[Any, ...]
+    widths: bool = False
 
     def __post_init__(self) -> None:
         if not self.values:

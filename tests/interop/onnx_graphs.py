@@ -78,7 +78,9 @@ class OnnxBuilder:
     def channels(self, x: str) -> int:
         return self._channels[x]
 
-    def conv(self, x, filters, *, kernel=1, stride=1, groups=1, dilation=1, normalize=True):
+    def conv(
+        self, x, filters, *, kernel=1, stride=1, groups=1, dilation=1, normalize=True, part=""
+    ):
         weights = self._constant(filters, self.channels(x) // groups, kernel, kernel)
         window = {"strides": [stride] * 2, "dilations": [dilation] * 2, "auto_pad": "SAME_UPPER"}
         if not normalize:
@@ -92,7 +94,7 @@ class OnnxBuilder:
         )
         return self._node("Transpose", [y], filters, perm=[0, 2, 3, 1]) if self.turned else y
 
-    def depthwise(self, x, *, kernel, stride=1, dilation=1):
+    def depthwise(self, x, *, kernel, stride=1, dilation=1, part=""):
         channels = self.channels(x)
         return self.conv(
             x, channels, kernel=kernel, stride=stride, groups=channels, dilation=dilation

@@ -1,0 +1,197 @@
+"""Networks for other images: the proxy task that a child is trained on.
+
+A space describes networks for 224-pixel images of 1000 classes. On small images the same
+network is read with the strides of its first layers left out, so that the last map does not
+shrink to nothing, as is usual on CIFAR. What is simulated stays the network for large images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nahas.errors import NetworkError
+from nahas.spaces.builder import Builder, LayerBuilder
+from nahas.spaces.networks import Link, NetworkSpace, Values
+
+NetworkFunction = Callable[[Builder[Any]], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """The images that a network classifies.
+
+    Attributes:
+        height, width, channels: of an image.
+        classes: 2 or more.
+        least_map: side of the last feature map before pooling, at least: strides are left out,
+            those of the first layers first, until it is reached.
+
+    Raises:
+        NetworkError: naming the field, its value and what is allowed.
+    """
+
+    height: int
+    width: int
+    channels: int
+    classes: int
+    least_map: int = 2
+
+    def __post_init__(self) -> None:
+        least = {"height": 1, "width": 1, "channels": 1, "classes": 2, "least_map": 1}
+        for name, lowest in least.items():
+            value = getattr(self, name)
+            if value < lowest:
+                raise NetworkError(f"task: {name} is {value}, but it must be at least {lowest}")
+        if min(self.height, self.width) < self.least_map:
+            raise NetworkError(
+                f"task: images of {self.height} x {self.width} pixels are smaller than the last "
+                f"feature map of at least {self.least_map} x {self.least_map}: give larger images"
+            )
+
+
+def for_task(space: NetworkSpace, task: Task) -> NetworkSpace:
+    """The same space, its networks read for a task.
+
+    All networks of a space must shrink the image alike from link to link, as all of nahas do.
+    """
+    on, survey = LayerBuilder(space.name), _Survey()
+    values = space.space.values(np.zeros(len(space.space.decisions), dtype=np.int64))
+    strides, x = [], None
+    for link in space.links:
+        strides.append(survey.stride)
+        own = {name: values[name] for name in link.decisions}
+        x = link.build(_Reader(on, survey), _Shrunk(x, survey.stride), own).x
+    change = survey.change(task)
+    links = (
+        Link(link.decisions, _changed(link.build, change, stride))
+        for link, stride in zip(space.links, strides, strict=True)
+    )
+    return replace(space, links=tuple(links))
+
+
+def function_for_task(function: NetworkFunction, task: Task) -> NetworkFunction:
+    """The same network, read for a task."""
+    survey = _Survey()
+    function(_Reader(LayerBuilder("network"), survey))
+    change = survey.change(task)
+    return lambda on: function(_Reader(on, _Survey(), change)).x
+
+
+@dataclass
+class _Survey:
+    """What a reading of the unchanged network has met so far.
+
+    Attributes:
+        height, width: of the image.
+        classes: units of the last fully connected layer.
+        stride: by how much the image has shrunk.
+    """
+
+    height: int = 0
+    width: int = 0
+    classes: int = 0
+    stride: int = 1
+
+    def change(self, task: Task) -> _Change:
+        """How to read the network for a task."""
+        side, left_out = min(task.height, task.width), 1
+        while left_out < self.stride and -(-side * left_out // self.stride) < task.least_map:
+            left_out *= 2
+        return _Change(task, self.height, self.width, self.classes, left_out)
+
+
+@dataclass(frozen=True)
+class _Change:
+    """How a network is read otherwise.
+
+    Attributes:
+        task: what it is read for.
+        height, width: of the image that the surveyed network reads; another network of the space
+            that reads a larger one gets a larger one of the task, too.
+        classes: fully connected layers of so many units get as many as the task has classes.
+        left_out: a layer whose input has shrunk by less than this has no stride.
+    """
+
+    task: Task
+    height: int
+    width: int
+    classes: int
+    left_out: int
+
+
+class _Shrunk(NamedTuple):
+    """A tensor, and by how much the unchanged network has shrunk the image there."""
+
+    x: Any
+    stride: int
+
+
+def _changed(
+    build: Callable[[Builder[Any], Any, Values], Any], change: _Change, stride: int
+) -> Callable[[Builder[Any], Any, Values], Any]:
+    def changed(on: Builder[Any], x: Any, values: Values) -> Any:
+        return build(_Reader(on, _Survey(), change), _Shrunk(x, stride), values).x
+
+    return changed
+
+
+class _Reader:
+    """A builder of shrunk tensors over another builder: surveys, and changes what it is told to."""
+
+    def __init__(self, on: Builder[Any], survey: _Survey, change: _Change | None = None) -> None:
+        self._on = on
+        self._survey = survey
+        self._change = change
+
+    def input(self, height: int, width: int, channels: int) -> _Shrunk:
+        self._survey.height, self._survey.width = height, width
+        if self._change is None:
+            return _Shrunk(self._on.input(height, width, channels), 1)
+        task = self._change.task
+        size = (task.height * height / self._change.height, task.width * width / self._change.width)
+        return _Shrunk(self._on.input(round(size[0]), round(size[1]), task.channels), 1)
+
+    def channels(self, x: _Shrunk) -> int:
+        return self._on.channels(x.x)
+
+    def conv(self, x: _Shrunk, filters: int, *, stride: int = 1, **how: Any) -> _Shrunk:
+        made = self._on.conv(x.x, filters, stride=self._stride(x, stride), **how)
+        return self._shrunk(made, x.stride * stride)
+
+    def depthwise(self, x: _Shrunk, *, stride: int = 1, **how: Any) -> _Shrunk:
+        made = self._on.depthwise(x.x, stride=self._stride(x, stride), **how)
+        return self._shrunk(made, x.stride * stride)
+
+    def pool(self, x: _Shrunk, *, stride: int, **how: Any) -> _Shrunk:
+        made = self._on.pool(x.x, stride=self._stride(x, stride), **how)
+        return self._shrunk(made, x.stride * stride)
+
+    def dense(self, x: _Shrunk, units: int) -> _Shrunk:
+        self._survey.classes = units
+        if self._change is not None and units == self._change.classes:
+            units = self._change.task.classes
+        return _Shrunk(self._on.dense(x.x, units), x.stride)
+
+    def global_pool(self, x: _Shrunk) -> _Shrunk:
+        return _Shrunk(self._on.global_pool(x.x), x.stride)
+
+    def add(self, x: _Shrunk, y: _Shrunk) -> _Shrunk:
+        return _Shrunk(self._on.add(x.x, y.x), x.stride)
+
+    def scale(self, x: _Shrunk, gate: _Shrunk) -> _Shrunk:
+        return _Shrunk(self._on.scale(x.x, gate.x), x.stride)
+
+    def activation(self, x: _Shrunk, name: str) -> _Shrunk:
+        return _Shrunk(self._on.activation(x.x, name), x.stride)
+
+    def _stride(self, x: _Shrunk, stride: int) -> int:
+        left_out = self._change is not None and x.stride < self._change.left_out
+        return 1 if left_out else stride
+
+    def _shrunk(self, x: Any, stride: int) -> _Shrunk:
+        self._survey.stride = max(self._survey.stride, stride)
+        return _Shrunk(x, stride)

@@ -1,0 +1,73 @@
+"""Networks read for other images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nahas import networks
+from nahas.errors import NetworkError
+from nahas.spaces.builder import read_layers
+from nahas.spaces.named import NAMES, named
+from nahas.spaces.task import Task, for_task, function_for_task
+
+CIFAR = Task(height=32, width=32, channels=3, classes=10)
+
+
+@pytest.mark.parametrize("name", networks.NAMES)
+def test_fixed_networks_classify_small_images(name: str) -> None:
+    network = read_layers(name, function_for_task(networks.function(name), CIFAR))
+    last = network.layers[-1]
+    assert (last.k, last.p, last.q) == (10, 1, 1)
+    assert min(layer.p for layer in network.layers[:-3] if layer.r == layer.s == 3) >= 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_networks_of_spaces_classify_small_images(name: str) -> None:
+    space = for_task(named(name), Task(height=28, width=28, channels=1, classes=7))
+    for choice in space.space.sample(5, np.random.default_rng(0)):
+        network = space.network(choice)
+        assert network.layers[-1].k == 7
+        assert network.layers[0].c == 1
+        pooled = next(layer for layer in network.layers[::-1] if layer.name.endswith("global_pool"))
+        assert pooled.r >= 2
+
+
+def test_strides_of_the_first_layers_are_left_out_first() -> None:
+    function = networks.function("mobilenet-v2")
+    strides = {
+        least: [
+            layer.stride_p
+            for layer in read_layers(
+                "small",
+                function_for_task(
+                    function, Task(height=32, width=32, channels=3, classes=10, least_map=least)
+                ),
+            ).layers
+            if layer.stride_p > 1 or layer.name == "0_conv_3x3"
+        ]
+        for least in (1, 2, 4)
+    }
+    assert strides == {1: [2] * 5, 2: [1] + [2] * 4, 4: [1] + [2] * 3}
+
+
+def test_the_task_of_the_space_changes_nothing() -> None:
+    space = named("macro")
+    same = for_task(space, CIFAR)
+    for choice in space.space.sample(20, np.random.default_rng(1)):
+        assert same.network(choice) == space.network(choice)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("height", 0), ("width", -1), ("channels", 0), ("classes", 1), ("least_map", 0)],
+)
+def test_impossible_tasks_are_refused(field: str, value: int) -> None:
+    given = {"height": 32, "width": 32, "channels": 3, "classes": 10} | {field: value}
+    with pytest.raises(NetworkError, match=field):
+        Task(**given)
+
+
+def test_images_smaller_than_the_last_map_are_refused() -> None:
+    with pytest.raises(NetworkError, match="1 x 32 pixels are smaller"):
+        Task(height=1, width=32, channels=3, classes=10)
