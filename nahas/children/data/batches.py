@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nahas.children.quiet import import_keras
+from nahas.errors import DataError
 
 Batch = tuple[NDArray[np.float32], NDArray[np.int32]]
 
@@ -41,10 +44,12 @@ def tensorflow_batches(epoch: Epoch) -> Any:
     """The batches as a `tf.data.Dataset` of known length, in their order."""
     import tensorflow as tf
 
+    def made(step: Any) -> Batch:
+        return epoch.read(int(step))
+
     def read(step: Any) -> Any:
-        pixels, labels = tf.numpy_function(
-            lambda number: epoch.read(int(number)), [step], (tf.float32, tf.int32), stateful=False
-        )
+        kinds = (tf.float32, tf.int32)
+        pixels, labels = tf.numpy_function(made, [step], kinds, stateful=False)
         pixels.set_shape((None, *epoch.shape))
         labels.set_shape((None,))
         return pixels, labels
@@ -53,19 +58,35 @@ def tensorflow_batches(epoch: Epoch) -> Any:
 
 
 def keras_batches(epoch: Epoch) -> Any:
-    """The batches as a `keras.utils.PyDataset`; give `shuffle=False` to `fit` for their order."""
-    keras = import_keras()
+    """The batches as a `keras.utils.PyDataset`; `fit(shuffle=False)` takes them in their order."""
+    base: Any = import_keras().utils.PyDataset
 
-    class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras has no types
+    class Batches(base):  # type: ignore[misc]  # Keras has no types
         def __len__(self) -> int:
             return epoch.steps
 
         def __getitem__(self, step: int) -> Batch:
-            if not 0 <= step < epoch.steps:
-                raise IndexError(step)
             return epoch.read(step)
 
         def __iter__(self) -> Iterator[Batch]:
-            return (epoch.read(step) for step in range(epoch.steps))
+            return map(epoch.read, range(epoch.steps))
 
     return Batches(workers=PREPARED, max_queue_size=PREPARED)
+
+
+@contextmanager
+def data_errors() -> Iterator[None]:
+    """Give back the `DataError` that TensorFlow made an error of its own, with its graph, from.
+
+    For the block that reads batches: `with data_errors(): model.fit(...)`.
+
+    Raises:
+        DataError: naming the image that could not be decoded.
+    """
+    try:
+        yield
+    except Exception as problem:  # TensorFlow's errors, without importing it to name them
+        told = re.search(r"\bDataError: (.*)", str(problem))
+        if told is None or isinstance(problem, DataError):
+            raise
+        raise DataError(told[1]) from problem
