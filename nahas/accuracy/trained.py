@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from nahas.children.data import Dataset
 from nahas.children.jobs import folder_of
+from nahas.children.learner import forget_models
 from nahas.children.recipe import Recipe
 from nahas.children.saved import about
 from nahas.children.training import Progress, Reason, Training
@@ -202,12 +203,15 @@ class TrainedChildren:
         )
         while not training.over and training.state.epoch < epochs:
             training.epoch(self._time_limit_s, self._progress)
-        return Child(
+        child = Child(
             accuracy_percent=training.accuracy_percent,
             epochs=training.state.epoch,
             seconds=round(training.state.seconds, 3),
             reason=training.reason.value,
         )
+        del training
+        forget_models()
+        return child
 
     def _remember(self, children: Mapping[str, Child], folder: Path) -> None:
         self.children.update(children)

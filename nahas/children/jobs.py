@@ -17,6 +17,7 @@ from nahas import networks
 from nahas.children.checkpoint import CHECKPOINT, LOG
 from nahas.children.data import Dataset, open_dataset
 from nahas.children.device import on_device
+from nahas.children.learner import forget_models
 from nahas.children.recipe import Recipe
 from nahas.children.saved import CARD, MODEL, save_child
 from nahas.children.train import Trained, trained
@@ -114,6 +115,8 @@ def train_job(job: Job, progress: Progress | None = None) -> Done:
         test = training.percent("test") if measured else None
         if job.folder and child.reason is not Reason.NOT_FINITE:
             save_child(job.folder, job.network, function, dataset, job.recipe, child, test)
+    del training
+    forget_models()
     return Done(network=job.network, trained=replace(child, weights=[]), test_percent=test)
 
 

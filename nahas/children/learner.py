@@ -127,6 +127,14 @@ class Learner:
                 variable.assign(array)
 
 
+def forget_models() -> None:
+    """Free what Keras keeps of models that are done with, some megabytes of each.
+
+    Models that are still in use go on; a global dtype policy falls back to its default.
+    """
+    import_keras().backend.clear_session()
+
+
 def _smoothed_loss(smoothing: float, classes: int) -> Callable[[Any, Any], Any]:
     keras = import_keras()
 
