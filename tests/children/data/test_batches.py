@@ -146,3 +146,18 @@ def test_data_of_past_epochs_are_let_go(coloured: Images) -> None:
     del own, pictures
     gc.collect()
     assert gone() is None
+
+
+@pytest.mark.parametrize(
+    ("backend", "kind"), [("tensorflow", "tf.data"), ("jax", "PyDataset"), ("torch", "PyDataset")]
+)
+def test_each_backend_gets_the_kind_that_it_reads(
+    garments: Images, monkeypatch: pytest.MonkeyPatch, backend: str, kind: str
+) -> None:
+    import tensorflow as tf
+
+    keras = import_keras()
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    own = in_memory("garments", dict.fromkeys(("train", "validation", "test"), garments))
+    expected = tf.data.Dataset if kind == "tf.data" else keras.utils.PyDataset
+    assert isinstance(own.batches("train", batch=4), expected)
