@@ -1,4 +1,6 @@
-"""How fast images become batches, on one core: opening a data set, and an epoch of each kind.
+"""Images per second of one core: opening a data set, and an epoch of each kind of batches.
+
+Time is that of the process on its core, so other programs on the machine matter little.
 
 The images are Fashion-MNIST (Debian's package dataset-fashion-mnist): as it is; three to an image
 in colours at 32 x 32, as large as CIFAR's; and those enlarged to 256 x 256 as JPEG files, in a
@@ -34,11 +36,11 @@ def epoch_rate(dataset: Dataset, kind: Any, rounds: int, **how: Any) -> float:
     module.as_batches = kind
     best = 0.0
     for epoch in range(rounds):
-        start = time.perf_counter()
+        start = time.process_time()
         images = sum(
             len(labels) for _, labels in dataset.batches("train", batch=BATCH, epoch=epoch, **how)
         )
-        best = max(best, images / (time.perf_counter() - start))
+        best = max(best, images / (time.process_time() - start))
     return best
 
 
@@ -47,9 +49,9 @@ def measured(name: str, path: str | Path, rounds: int, **how: Any) -> dict[str, 
     from nahas.children.data import open_dataset
     from nahas.children.data.batches import keras_batches, tensorflow_batches
 
-    start = time.perf_counter()
+    start = time.process_time()
     dataset = open_dataset(path, **how)
-    opened = time.perf_counter() - start
+    opened = time.process_time() - start
     augmented = {"augment": True, "shuffle": True}
     row = {
         "name": name,
