@@ -43,6 +43,9 @@ nitpick_ignore_regex = [
     (r"py:.*", r"^(?!nahas\.).*"),
     (r"py:.*", r"^nahas(\.\w+)*\.[A-Z]$"),  # type variables
 ]
+# Several fields documented in one line are looked up as if they were types; a field's name that
+# two classes have is then told as ambiguous, though nobody refers to it.
+suppress_warnings = ["ref.python"]
 
 
 def skip_fields_of_tuples(_app, _what, _name, obj, skip, _options):
