@@ -23,7 +23,7 @@ from nahas.spaces.named import named
 from nahas.spaces.space import ChoiceArray
 from nahas.vocabulary import Objective
 
-CONTROLLERS = ("ppo", "random")
+CONTROLLERS = ("ppo", "reinforce", "random")
 
 REFERENCES = {
     "mnasnet": "mnasnet:e1k3l1-e6k3l2-e6k3l3-e6k3l3-e6k3l3-e6k3l3-e6k3l1",
@@ -47,7 +47,7 @@ class Search:
         space: name of the network space.
         hardware_space: name of the space of accelerators.
         table: file of measured accuracies; None takes the packaged surrogate.
-        controller: 'ppo' or 'random'.
+        controller: 'ppo', 'reinforce', 'random' or a plug-in's.
         seed: of all randomness.
         trials: end of the search, counted over the whole study.
         batch: trials between two lessons of the controller.

@@ -114,7 +114,7 @@ def _how_options() -> list[Callable[[F], F]]:
             "--controller",
             default="ppo",
             show_default=True,
-            help="Who proposes: ppo, random, or a plug-in.",
+            help="Who proposes: ppo, reinforce, random, or a plug-in.",
         ),
         click.option(
             "--batch",
