@@ -53,8 +53,8 @@ class Search:
         batch: trials between two lessons of the controller.
         time_limit_s: end of the search after the batch in flight; None is none.
         latency, energy, area: the targets.
-        reward: preset of `reward.EXPONENTS`.
-        reward_p, reward_q: exponents instead of the preset's; None takes the preset's.
+        reward: preset of `reward.PRESETS`.
+        reward_p, reward_q: exponents, or weights, instead of the preset's; None takes the preset's.
         baseline: the baseline accelerator, a preset's name or a file.
         objective: what the mapper minimises in every layer.
         tables: folder of the user's energy and area tables.

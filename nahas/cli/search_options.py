@@ -97,7 +97,8 @@ def _reward_options() -> list[Callable[[F], F]]:
             "--reward",
             default="hard",
             show_default=True,
-            help="'hard' pays nothing below a target, 'soft' always trades.",
+            help="'hard' pays nothing below a target, 'soft' always trades; 'relu' and 'absolute' "
+            "add instead of multiplying.",
         ),
         click.option(
             "--reward-p", type=float, help="Exponent where a target is met, instead of --reward's."

@@ -246,7 +246,7 @@ class TestWrongInput:
             (("--latency", "-1"), "above 0"),
             (("--area", "big"), "'big' is not a number"),
             (("--controller", "ppoo"), "allowed are ppo, reinforce, random; did you mean 'ppo'?"),
-            (("--reward", "firm"), "allowed are hard, soft"),
+            (("--reward", "firm"), "allowed are hard, soft, absolute, relu"),
             (("--reward-p", "0.5"), "exponent p is 0.5"),
             (("--trials", "0"), "0 is not in the range"),
             (("--time-limit", "soon"), "'soon' is no time"),
