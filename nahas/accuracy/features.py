@@ -35,6 +35,7 @@ class LinkFeatures:
 
     def __init__(self, space: NetworkSpace) -> None:
         self._space = space.space
+        self._applicable = space.applicable
         self._tables = LayerTables(space)
 
     def __call__(self, choices: ChoiceArray) -> Floats:
@@ -43,7 +44,8 @@ class LinkFeatures:
         of_links = (sizes.macs, sizes.parameters)
         whole = [size.sum(axis=1) for size in (*of_links, sizes.layers)]
         columns = np.hstack([*of_links, np.stack(whole, axis=1)])
-        return np.hstack([steps(self._space, choices), np.log(np.maximum(columns, 1))])
+        alike = np.where(self._applicable(choices), choices, 0)
+        return np.hstack([steps(self._space, alike), np.log(np.maximum(columns, 1))])
 
     @property
     def kinds(self) -> NDArray[np.int64]:

@@ -81,17 +81,17 @@ def fit_surrogate(
 
     if (measured is None) == (data is None):
         raise UsageError("give what to learn from: either --table FILE.csv or --data FOLDER")
-    if figure is not None and data is None:
+    if data is None and figure is not None:
         raise UsageError("--figure draws networks held out of --data: leave it out with --table")
     if data is not None and space != "mnasnet":
         raise UsageError(f"--data holds networks of space 'mnasnet', not '{space}': give --table")
-    output = output or Path(f"accuracy_{space}.npz")
     if measured is not None:
         surrogate, card = _of_table(out, space, measured, seed)
-    else:
+    elif data is not None:
         surrogate, card = fit.fit_surrogate(data, fit.Recipe(seed=seed), out.say)
+    output = output or Path(f"accuracy_{surrogate.space.name}.npz")
     card = fit.save_surrogate(surrogate, card, output)
-    if figure:
+    if data is not None and figure is not None:
         from nahas.accuracy.figure import draw
         from nahas.accuracy.measurements import read_measurements
 
