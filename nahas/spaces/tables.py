@@ -42,6 +42,21 @@ class Networks:
     parameters: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class LinkSizes:
+    """How large the links of B networks are, each array [B, L] int64.
+
+    Attributes:
+        macs: multiply-accumulates.
+        parameters: trained numbers.
+        layers: how many.
+    """
+
+    macs: NDArray[np.int64]
+    parameters: NDArray[np.int64]
+    layers: NDArray[np.int64]
+
+
 LISTED_AT_ONCE = 4096
 """Networks whose layers are looked at together: some 30 MB."""
 
@@ -64,6 +79,7 @@ class _Segment:
         source: which of them makes the tensor it gives, or NETWORK_INPUT.
         shape: the shape of that tensor.
         parameters: trained numbers of its layers.
+        macs: their multiply-accumulates.
     """
 
     number: int
@@ -71,6 +87,7 @@ class _Segment:
     source: int
     shape: Shape
     parameters: int
+    macs: int
 
 
 @dataclass(frozen=True)
@@ -81,7 +98,7 @@ class _Joined:
         layers: all layers.
         numbers: [N] alike for layers of equal rows.
         begin, lengths: [S] where the layers of each start, and how many they are.
-        source, parameters: [S] of each.
+        source, parameters, macs: [S] of each.
     """
 
     layers: LayerTable
@@ -90,6 +107,7 @@ class _Joined:
     lengths: NDArray[np.int64]
     source: NDArray[np.int64]
     parameters: NDArray[np.int64]
+    macs: NDArray[np.int64]
 
 
 class LayerTables:
@@ -115,12 +133,7 @@ class LayerTables:
             SpaceError: when the choices are not of this space.
             NetworkError: when a network cannot be simulated.
         """
-        self._space.space.check(choices)
-        with self._lock:
-            used, shapes = self._segments_of(choices)
-            if len(self._joined.begin) != len(self._known):
-                self._joined = _join(list(self._known.values()))
-            joined = self._joined
+        used, shapes, joined = self._read(choices)
         lengths = joined.lengths[used]
         before = np.cumsum(lengths, axis=1) - lengths
         starts = np.concatenate([[0], np.cumsum(lengths.sum(axis=1))])
@@ -145,6 +158,16 @@ class LayerTables:
         )
         return Networks(layers, joined.numbers[row], joined.parameters[used].sum(axis=1))
 
+    def sizes(self, choices: ChoiceArray) -> LinkSizes:
+        """How large the links of the networks of choices [B, D] are.
+
+        Raises:
+            SpaceError: when the choices are not of this space.
+            NetworkError: when a network cannot be simulated.
+        """
+        used, _, joined = self._read(choices)
+        return LinkSizes(joined.macs[used], joined.parameters[used], joined.lengths[used])
+
     def different(self, choices: ChoiceArray) -> NDArray[np.int64]:
         """Rows [K] of choices [B, D], in order: of each different network the first.
 
@@ -161,6 +184,15 @@ class LayerTables:
                     seen.add(network)
                     first.append(begin + i)
         return np.array(first, np.int64)
+
+    def _read(self, choices: ChoiceArray) -> tuple[NDArray[np.int64], NDArray[np.int64], _Joined]:
+        """What `_segments_of` gives, and the segments that it speaks of."""
+        self._space.space.check(choices)
+        with self._lock:
+            used, shapes = self._segments_of(choices)
+            if len(self._joined.begin) != len(self._known):
+                self._joined = _join(list(self._known.values()))
+            return used, shapes, self._joined
 
     def _segments_of(self, choices: ChoiceArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The segment of every link [B, L], and the shape [B, L, 3] of the tensor it reads."""
@@ -201,6 +233,7 @@ class LayerTables:
             source=made.source,
             shape=(made.height, made.width, made.channels),
             parameters=network.parameters if network else 0,
+            macs=network.macs if network else 0,
         )
 
     def _shape_number(self, shape: Shape) -> int:
@@ -222,6 +255,7 @@ def _join(segments: list[_Segment]) -> _Joined:
         lengths=lengths,
         source=np.array([segment.source for segment in segments], np.int64),
         parameters=np.array([segment.parameters for segment in segments], np.int64),
+        macs=np.array([segment.macs for segment in segments], np.int64),
     )
 
 
