@@ -163,9 +163,7 @@ class Reward:
             reward = reward * penalty(getattr(costs, target.metric), target.limit, self.p, self.q)
         return reward
 
-    def _added(
-        self, accuracy: NDArray[np.float64], costs: DesignCosts
-    ) -> NDArray[np.float64]:
+    def _added(self, accuracy: NDArray[np.float64], costs: DesignCosts) -> NDArray[np.float64]:
         usable = known(accuracy, costs)
         reward = np.where(usable, accuracy, LOWEST)
         for target in self.targets:

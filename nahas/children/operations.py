@@ -22,7 +22,7 @@ EPSILON = 1e-3
 """Of every batch normalisation; Keras' own."""
 
 Forward = Callable[[], tuple[Any, Sequence[Any]]]
-"""Gives a loss and the variables that it has met."""
+"""Gives a loss and the tensors whose gradients are wanted."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Rates:
 
     RMSProp, the form of TensorFlow 1 that TuNAS uses:
 
-        s <- decay s + (1 - decay) g**2;  m <- momentum m - rate g / sqrt(s + epsilon);  v <- v + m
+        s <- decay s + (1 - decay) g**2;  m <- momentum m + rate g / sqrt(s + epsilon);  v <- v - m
 
-    Plain momentum where `decay` is None: m <- momentum m - rate g;  v <- v + m.
+    Plain momentum where `decay` is None: m <- momentum m + rate g;  v <- v - m.
     """
 
     rate: float
@@ -117,7 +117,11 @@ class Operations(Protocol):
         ...
 
     def gradients(self, forward: Forward) -> tuple[float, Sequence[Any], Sequence[Any]]:
-        """The loss of `forward`, its variables, and the gradient of each."""
+        """The loss of `forward`, its tensors, and the gradient of each."""
+        ...
+
+    def summed(self, tensors: Sequence[Any], shape: tuple[int, ...]) -> Any:
+        """The sum of tensors, each put into the corner of a larger one of zeros."""
         ...
 
     def update(
@@ -127,7 +131,14 @@ class Operations(Protocol):
         slots: Sequence[tuple[Any, ...]],
         rates: Rates,
     ) -> None:
-        """Change variables and their slots (m, or m and s) in place."""
+        """Change variables and their slots (m, or m and s) in place, as far as gradients reach.
+
+        Args:
+            variables: each at most once.
+            gradients: of the first elements of every axis of each variable.
+            slots: of each variable.
+            rates: how.
+        """
         ...
 
 

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nahas.children.operations import Operations
+from nahas.children.operations import Operations, Rates
 from nahas.spaces.builder import Feature, LayerBuilder, check_pool_mode
 from nahas.spaces.networks import Link, NetworkSpace, Values
 from nahas.spaces.space import Decision
@@ -256,13 +256,38 @@ class SharedWeights:
             )
         self.slots = {name: tuple(slots) for name, slots in kept.items()}
 
-    def slots_of(self, names: Iterable[str], count: int) -> list[tuple[Any, ...]]:
-        """The slots of some weights, zeros at first."""
-        for name in names:
-            if name not in self.slots:
-                zeros = np.zeros(tuple(self.variables[name].shape), np.float32)
-                self.slots[name] = tuple(self.on.variable(zeros) for _ in range(count))
-        return [self.slots[name] for name in names]
+    def update(
+        self, taken: Iterable[tuple[str, tuple[int, ...]]], gradients: Sequence[Any], rates: Rates
+    ) -> None:
+        """Change what a network has taken, by its gradients.
+
+        Args:
+            taken: names and shapes, as in `SharedBuilder.taken`.
+            gradients: of each.
+            rates: how.
+        """
+        by_name: dict[str, list[Any]] = {}
+        for (name, _), gradient in zip(taken, gradients, strict=True):
+            by_name.setdefault(name, []).append(gradient)
+        self.on.update(
+            [self.variables[name] for name in by_name],
+            [self._together(parts) for parts in by_name.values()],
+            [self._slots_of(name, 1 if rates.decay is None else 2) for name in by_name],
+            rates,
+        )
+
+    def _together(self, gradients: Sequence[Any]) -> Any:
+        """One gradient of a weight that the operations of a mixture take different parts of."""
+        if len(gradients) == 1:
+            return gradients[0]
+        shapes = [tuple(gradient.shape) for gradient in gradients]
+        return self.on.summed(gradients, tuple(map(max, *shapes)))
+
+    def _slots_of(self, name: str, count: int) -> tuple[Any, ...]:
+        if name not in self.slots:
+            zeros = np.zeros(tuple(self.variables[name].shape), np.float32)
+            self.slots[name] = tuple(self.on.variable(zeros) for _ in range(count))
+        return self.slots[name]
 
     def _grow(self, name: str, shape: tuple[int, ...]) -> None:
         """Make room for a layer that the survey has not met; what was there stays."""
@@ -297,12 +322,12 @@ class SharedBuilder:
 
     Attributes:
         uses: every layer with weights, in order.
-        variables: the weights that it has met, whole, by name.
+        taken: what it has taken of weights, by name and shape.
     """
 
     def __init__(self, weights: SharedWeights, images: Any) -> None:
         self.uses: list[Use] = []
-        self.variables: dict[str, Any] = {}
+        self.taken: dict[tuple[str, tuple[int, ...]], Any] = {}
         self._weights = weights
         self._on = weights.on
         self._images = images
@@ -313,9 +338,10 @@ class SharedBuilder:
         self._parts.enter(link)
 
     def _taken(self, shapes: Shapes) -> list[Any]:
-        taken = [self._weights.cut(name, shape) for name, shape in shapes.items()]
-        self.variables.update((name, self._weights.variables[name]) for name in shapes)
-        return taken
+        for key in shapes.items():
+            if key not in self.taken:
+                self.taken[key] = self._weights.cut(*key)
+        return [self.taken[key] for key in shapes.items()]
 
     def _note(self, shapes: Shapes, made: Any) -> None:
         height, width, _ = self._on.shape(made)

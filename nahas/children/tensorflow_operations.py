@@ -133,10 +133,21 @@ class TensorFlow:
         return compute()
 
     def gradients(self, forward: Forward) -> tuple[float, Sequence[Any], Sequence[Any]]:
-        """The loss of `forward`, its variables, and the gradient of each."""
+        """The loss of `forward`, its tensors, and the gradient of each."""
         with tf.GradientTape() as tape:
-            loss, variables = forward()
-        return float(loss), variables, tape.gradient(loss, variables)
+            loss, tensors = forward()
+        return float(loss), tensors, tape.gradient(loss, tensors)
+
+    def summed(self, tensors: Sequence[Any], shape: tuple[int, ...]) -> Any:
+        """The sum of tensors, each put into the corner of a larger one of zeros."""
+        return tf.add_n(
+            [
+                tf.pad(
+                    tensor, [(0, long - own) for long, own in zip(shape, tensor.shape, strict=True)]
+                )
+                for tensor in tensors
+            ]
+        )
 
     def update(
         self,
@@ -145,25 +156,42 @@ class TensorFlow:
         slots: Sequence[tuple[Any, ...]],
         rates: Rates,
     ) -> None:
-        """Change variables and their slots in place."""
+        """Change variables and their slots in place, as far as gradients reach."""
         for variable, gradient, own in zip(variables, gradients, slots, strict=True):
-            total = gradient + rates.l2 * variable if rates.l2 else gradient
-            if rates.decay is None:
-                tf.raw_ops.ResourceApplyKerasMomentum(
-                    var=variable.handle,
-                    accum=own[0].handle,
-                    lr=rates.rate,
-                    grad=total,
-                    momentum=rates.momentum,
-                )
+            shape = tuple(gradient.shape)
+            if tuple(variable.shape) == shape:
+                _update_whole(variable, gradient, own, rates)
             else:
-                tf.raw_ops.ResourceApplyRMSProp(
-                    var=variable.handle,
-                    ms=own[1].handle,
-                    mom=own[0].handle,
-                    lr=rates.rate,
-                    rho=rates.decay,
-                    momentum=rates.momentum,
-                    epsilon=rates.epsilon,
-                    grad=total,
-                )
+                _update_corner(variable, gradient, own, rates)
+
+
+def _update_whole(variable: Any, gradient: Any, slots: tuple[Any, ...], rates: Rates) -> None:
+    """By the fused operation of TensorFlow's optimiser; it has none with the rate in the moment."""
+    total = gradient + rates.l2 * variable if rates.l2 else gradient
+    if rates.decay is None:
+        slots[0].assign(rates.momentum * slots[0] + rates.rate * total)
+        variable.assign_sub(slots[0])
+    else:
+        tf.raw_ops.ResourceApplyRMSProp(
+            var=variable.handle,
+            ms=slots[1].handle,
+            mom=slots[0].handle,
+            lr=rates.rate,
+            rho=rates.decay,
+            momentum=rates.momentum,
+            epsilon=rates.epsilon,
+            grad=total,
+        )
+
+
+def _update_corner(variable: Any, gradient: Any, slots: tuple[Any, ...], rates: Rates) -> None:
+    corner = tuple(slice(length) for length in gradient.shape)
+    value, moment = variable[corner], slots[0][corner]
+    step = gradient + rates.l2 * value if rates.l2 else gradient
+    if rates.decay is not None:
+        square = rates.decay * slots[1][corner] + (1.0 - rates.decay) * step * step
+        slots[1][corner].assign(square)
+        step = step * tf.math.rsqrt(square + rates.epsilon)
+    moment = rates.momentum * moment + rates.rate * step
+    slots[0][corner].assign(moment)
+    variable[corner].assign(value - moment)

@@ -120,10 +120,16 @@ class Torch:
             return compute()
 
     def gradients(self, forward: Forward) -> tuple[float, Sequence[Any], Sequence[Any]]:
-        """The loss of `forward`, its variables, and the gradient of each."""
-        loss, variables = forward()
-        gradients = torch.autograd.grad(loss, list(variables))
-        return float(loss.detach()), variables, gradients
+        """The loss of `forward`, its tensors, and the gradient of each."""
+        loss, tensors = forward()
+        return float(loss.detach()), tensors, torch.autograd.grad(loss, list(tensors))
+
+    def summed(self, tensors: Sequence[Any], shape: tuple[int, ...]) -> Any:
+        """The sum of tensors, each put into the corner of a larger one of zeros."""
+        total = torch.zeros(shape, device=self._device)
+        for tensor in tensors:
+            self.cut(total, tuple(tensor.shape)).add_(tensor)
+        return total
 
     def update(
         self,
@@ -134,20 +140,26 @@ class Torch:
     ) -> None:
         """Change variables and their slots in place."""
         with torch.no_grad():
-            values, moments = list(variables), [own[0] for own in slots]
             steps = list(gradients)
+            values, moments = (
+                [self.cut(whole, tuple(step.shape)) for whole, step in zip(of, steps, strict=True)]
+                for of in (variables, [own[0] for own in slots])
+            )
             if rates.l2:
                 steps = torch._foreach_add(steps, values, alpha=rates.l2)
             torch._foreach_mul_(moments, rates.momentum)
             if rates.decay is None:
-                torch._foreach_sub_(moments, steps, alpha=rates.rate)
+                torch._foreach_add_(moments, steps, alpha=rates.rate)
             else:
-                squares = [own[1] for own in slots]
+                squares = [
+                    self.cut(own[1], tuple(step.shape))
+                    for own, step in zip(slots, steps, strict=True)
+                ]
                 torch._foreach_mul_(squares, rates.decay)
                 torch._foreach_addcmul_(squares, steps, steps, 1.0 - rates.decay)
                 roots = torch._foreach_sqrt(torch._foreach_add(squares, rates.epsilon))
-                torch._foreach_addcdiv_(moments, steps, roots, -rates.rate)
-            torch._foreach_add_(values, moments)
+                torch._foreach_addcdiv_(moments, steps, roots, rates.rate)
+            torch._foreach_sub_(values, moments)
 
     def _labels(self, labels: Any) -> Any:
         return torch.as_tensor(labels, dtype=torch.int64, device=self._device)
