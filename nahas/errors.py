@@ -11,6 +11,7 @@ The tree::
     ├── SpaceError       a decision, value or choice that a space does not have
     ├── RewardError      a target or exponent that means nothing
     ├── DataError        a data set that is missing, damaged or cannot be divided
+    ├── TrainingError    a child that cannot be trained so, or whose files are damaged
     ├── AccuracyError    an accuracy source that is missing, damaged or asked outside its space
     ├── SupernetError    shared weights that are damaged, of another space, or learn nothing
     ├── CostModelError   a cost model that is damaged, or of another space or simulator
@@ -57,6 +58,10 @@ class RewardError(NahasError):
 
 class DataError(NahasError):
     """A data set that is missing, damaged or cannot be divided."""
+
+
+class TrainingError(NahasError):
+    """A child that cannot be trained so, or whose files are damaged."""
 
 
 class AccuracyError(NahasError):
