@@ -343,7 +343,10 @@ class TestPlugins:
 
     def test_an_unknown_one_lists_the_installed(self, nahas):
         assert "installed are count" in nahas(*QUICK, "--tracker", "cuont").err
-        assert "allowed are ppo, reinforce, random, broken, mine" in nahas(*QUICK, "--controller", "xyz").err
+        assert (
+            "allowed are ppo, reinforce, random, broken, mine"
+            in nahas(*QUICK, "--controller", "xyz").err
+        )
         assert "neither a folder nor" in nahas(*QUICK, "--tables", "nothing").err
 
     def test_doctor_lists_them(self, nahas):
