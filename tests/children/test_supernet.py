@@ -177,13 +177,15 @@ class TestTraining:
         assert not (tmp_path / WEIGHTS).exists()
 
 
-class TestFiles:
-    @pytest.fixture(scope="class")
-    def folder(self, tmp_path_factory):
-        folder = tmp_path_factory.mktemp("supernet")
-        trained(run=SupernetRun(folder=folder))
-        return folder
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The folder of a small training."""
+    folder = tmp_path_factory.mktemp("supernet")
+    trained(run=SupernetRun(folder=folder))
+    return folder
 
+
+class TestFiles:
     def test_measures_as_the_supernet_itself(self, folder):
         dataset, space = stripes(), tiny_space()
         backend = OneShotAccuracy(space, folder / WEIGHTS, dataset)
