@@ -141,3 +141,31 @@ class TestLimit:
     @pytest.mark.parametrize("text", ["0.8x", "0.3"])
     def test_prints_as_it_was_read(self, text):
         assert str(Limit.parse(text)) == text
+
+
+class TestRewardsThatAdd:
+    def costs(self, *latency_ms, reason=0):
+        count = len(latency_ms)
+        return DesignCosts(
+            latency_ms=np.array(latency_ms, float),
+            energy_mj=np.ones(count),
+            area_mm2=np.ones(count),
+            parameters=np.ones(count, np.int64),
+            reason=np.full(count, reason),
+        )
+
+    def test_absolute_pulls_to_the_target_from_both_sides(self):
+        reward = Reward.preset("absolute", [Target("latency_ms", 2.0)])
+        made = reward.of(np.full(3, 70.0), self.costs(1.0, 2.0, 3.0))
+        assert made == pytest.approx([65.0, 70.0, 65.0])
+
+    def test_relu_punishes_what_is_above_alone(self):
+        reward = Reward.preset("relu", [Target("latency_ms", 2.0), Target("area_mm2", 0.5)])
+        made = reward.of(np.full(3, 70.0), self.costs(1.0, 2.0, 3.0))
+        assert made == pytest.approx([60.0, 60.0, 55.0])
+
+    def test_what_cannot_run_earns_least(self):
+        reward = Reward.preset("relu", [Target("latency_ms", 2.0)])
+        assert reward.of(np.array([70.0]), self.costs(np.inf, reason=2)).tolist() == [-100.0]
+        assert reward.of(np.array([np.nan]), self.costs(1.0)).tolist() == [-100.0]
+        assert reward.of(np.array([70.0]), self.costs(1e6)).tolist() == [-100.0]

@@ -13,6 +13,7 @@ import io
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
@@ -108,9 +109,9 @@ class MeasuredFile:
 
     @property
     def seeds(self) -> int:
-        """How many seeds there are at most of one network."""
-        names = [row.network for row in self.rows]
-        return max((names.count(name) for name in set(names)), default=0)
+        """How many accuracies there are at most of one network."""
+        known = Counter(row.network for row in self.rows if math.isfinite(row.accuracy_percent))
+        return max(known.values(), default=0)
 
     def mean(self) -> dict[str, float]:
         """Accuracy of every network in percent: the mean over seeds that have one, else NaN."""
@@ -220,7 +221,7 @@ def load_measured(path: str | Path, space: NetworkSpace) -> MeasuredTable:
     except SpaceError as problem:
         raise AccuracyError(f"{path}: {problem}") from problem
     whole = len(mean) == space.space.size
-    seeds = f", mean of {table.seeds} seeds" if table.seeds > 1 else ""
+    seeds = f", mean of up to {table.seeds} seeds" if table.seeds > 1 else ""
     label = f"{table.accuracy}, measured{seeds}"
     return MeasuredTable(space if whole else of_table, table.path, label, mean)
 
@@ -265,12 +266,18 @@ def _check_alike(table: MeasuredFile, card: TableCard) -> None:
             "name another file"
         )
     for name in DECIDING:
-        both = (plain(getattr(of, name)) for of in (table.card, card))
-        there, here = (json.dumps(value, sort_keys=True) for value in both)
+        there, here = (_compared(getattr(of, name)) for of in (table.card, card))
         if there != here:
             raise AccuracyError(
                 f"{table.path}: holds accuracies of {name} {there}, not {here}: name another file"
             )
+
+
+def _compared(value: Any) -> str:
+    """A part of a card as text; the seed of a recipe is a row's matter."""
+    if isinstance(value, Mapping):
+        value = {key: part for key, part in value.items() if key != "seed"}
+    return json.dumps(plain(value), sort_keys=True)
 
 
 def _text(card: TableCard, rows: Iterable[Measured]) -> str:
