@@ -27,13 +27,21 @@ from nahas.vocabulary import Objective
 
 CONTROLLERS = ("ppo", "random")
 
+_B0 = "-".join(f"e6k{kernel}" for kernel in (3, 3, 5, 5, 3, 3, 3, 5, 5, 5, 5, 5, 5, 5, 3))
+
 REFERENCES = {
     "mnasnet": "mnasnet:e1k3l1-e6k3l2-e6k3l3-e6k3l3-e6k3l3-e6k3l3-e6k3l1",
     "macro": "macro:11111111",
     "s1": "s1:" + "-".join(["k3", *["e6k3"] * 16]),
+    "s2": f"s2:k3-{_B0}",
+    "s3": f"s3:e3k3-{_B0}",
+    "s3-groups": f"s3-groups:e3k3-{_B0}",
+    "s3-scaled": f"s3-scaled:w1d1r224-e3k3-{_B0}",
 }
-"""The MobileNetV2-like network of each space: its expansions, kernel and layers as far as the
-space has them. With the baseline accelerator it is what relative targets are multiples of."""
+"""The network of each space that a search sets out from: MobileNetV2-like in expansions, kernel
+and layers as far as the space has them, and EfficientNet-B0 (in `s3` but for the expansion of its
+first block, which has none) in those around it. With the baseline accelerator it is what relative
+targets are multiples of."""
 
 _PROBES = 32
 

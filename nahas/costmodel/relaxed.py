@@ -20,8 +20,6 @@ from nahas.costmodel.features import FeatureArray, features
 from nahas.costmodel.model import CostModel
 from nahas.costmodel.perceptron import HEADS, VALIDITY
 from nahas.errors import CostModelError
-from nahas.spaces.joint import JointSpace
-from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray
 
 keras = import_keras()
@@ -48,7 +46,7 @@ class RelaxedCost:
         self.joint = model.joint
         self._keras_model = model.keras_model
         self._sizes = [int(size) for size in model.joint.space.cardinalities]
-        self._always_apply = _always_apply(model.joint)
+        self._always_apply = not model.joint.network_space.conditions
 
     def __call__(self, decisions: Any) -> dict[str, Any]:
         """The costs of probabilities, one number [B] for each row.
@@ -115,8 +113,3 @@ class RelaxedCost:
     def _of_designs(self, choices: ChoiceArray) -> tuple[NDArray[np.bool_], FeatureArray]:
         idle = ~self.joint.applicable(choices)
         return np.repeat(idle, self._sizes, axis=1), features(self.joint, choices)
-
-
-def _always_apply(joint: JointSpace) -> bool:
-    """Whether every decision changes every design: no space says otherwise unless it overrides."""
-    return type(joint.network_space).applicable is NetworkSpace.applicable

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from nahas.kernels.records import LayerRow
 from nahas.network import NETWORK_INPUT, LayerStack, LayerTable
 from nahas.spaces.builder import Feature, LayerBuilder
-from nahas.spaces.networks import Link, NetworkSpace
+from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray
 
 Shape = tuple[int, int, int]
@@ -110,6 +110,10 @@ class _Joined:
     macs: NDArray[np.int64]
 
 
+_NONE = np.zeros(0, np.int64)
+NOTHING_JOINED = _Joined(NO_LAYERS, *[_NONE] * 6)
+
+
 class LayerTables:
     """Gives the layers of networks of one space, and remembers what its links add.
 
@@ -121,9 +125,10 @@ class LayerTables:
         self._space = space
         names = [decision.name for decision in space.space.decisions]
         self._columns = [[names.index(name) for name in link.decisions] for link in space.links]
-        self._shapes = [NO_TENSOR]
+        self._shapes = {NO_TENSOR: 0}
         self._known: dict[tuple[int, int, int], _Segment] = {}
-        self._joined = _join([])
+        self._rows: dict[bytes, int] = {}
+        self._joined = NOTHING_JOINED
         self._lock = Lock()
 
     def of(self, choices: ChoiceArray) -> Networks:
@@ -190,8 +195,9 @@ class LayerTables:
         self._space.space.check(choices)
         with self._lock:
             used, shapes = self._segments_of(choices)
-            if len(self._joined.begin) != len(self._known):
-                self._joined = _join(list(self._known.values()))
+            new = list(itertools.islice(self._known.values(), len(self._joined.begin), None))
+            if new:
+                self._joined = _join(self._joined, new, self._rows)
             return used, shapes, self._joined
 
     def _segments_of(self, choices: ChoiceArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -210,22 +216,24 @@ class LayerTables:
             _, first, which = np.unique(key, return_index=True, return_inverse=True)
             found = [self._segment(i, int(shape[at]), int(code[at]), choices[at]) for at in first]
             used[:, i] = np.array([segment.number for segment in found], np.int64)[which]
-            numbers = [self._shape_number(segment.shape) for segment in found]
+            numbers = [self._shapes.setdefault(of.shape, len(self._shapes)) for of in found]
             shape = np.array(numbers, np.int64)[which]
-        return used, np.array(self._shapes)[shapes]
+        return used, np.array(list(self._shapes))[shapes]
 
     def _segment(self, link: int, shape: int, code: int, choice: ChoiceArray) -> _Segment:
         key = (link, shape, code)
         if key not in self._known:
-            self._known[key] = self._read_link(self._space.links[link], shape, choice)
+            tensor = Feature(NETWORK_INPUT, *list(self._shapes)[shape]) if shape else None
+            self._known[key] = self._read_link(link, tensor, choice)
         return self._known[key]
 
-    def _read_link(self, link: Link, shape: int, choice: ChoiceArray) -> _Segment:
-        """Read what a link adds to a tensor of a shape."""
+    def _read_link(self, number: int, tensor: Feature | None, choice: ChoiceArray) -> _Segment:
+        """Read what a link adds to a tensor."""
+        link, decisions = self._space.links[number], self._space.space.decisions
         on = LayerBuilder(f"{self._space.name} {'-'.join(link.decisions)}")
-        tensor = Feature(NETWORK_INPUT, *self._shapes[shape]) if shape else None
-        values = self._space.space.values(choice)
-        made: Feature = link.build(on, tensor, {name: values[name] for name in link.decisions})
+        own = [(decisions[column], int(choice[column])) for column in self._columns[number]]
+        values = {decision.name: decision.values[index] for decision, index in own}
+        made: Feature = link.build(on, tensor, values)
         network = on.network() if on.layers else None
         return _Segment(
             number=len(self._known),
@@ -236,27 +244,34 @@ class LayerTables:
             macs=network.macs if network else 0,
         )
 
-    def _shape_number(self, shape: Shape) -> int:
-        if shape not in self._shapes:
-            self._shapes.append(shape)
-        return self._shapes.index(shape)
 
+def _join(before: _Joined, new: list[_Segment], known: dict[bytes, int]) -> _Joined:
+    """The segments joined before, and new ones beside them.
 
-def _join(segments: list[_Segment]) -> _Joined:
-    """Segments in the order of their numbers, side by side."""
-    tables = [NO_LAYERS, *(segment.table for segment in segments)]
+    Args:
+        before: the segments of lower numbers.
+        new: in the order of their numbers, at least one.
+        known: the numbers of rows; those of further rows are added.
+    """
+    tables = [before.layers, *(segment.table for segment in new)]
     names = [field.name for field in fields(LayerTable)]
     layers = LayerTable(**{n: np.concatenate([getattr(t, n) for t in tables]) for n in names})
-    lengths = np.array([len(segment.table.rows) for segment in segments], np.int64)
+    rows = (row.tobytes() for row in layers.rows[len(before.numbers) :])
+    numbers = [known.setdefault(row, len(known)) for row in rows]
+    lengths = _after(before.lengths, [len(segment.table.rows) for segment in new])
     return _Joined(
         layers=layers,
-        numbers=np.unique(layers.rows, axis=0, return_inverse=True)[1].reshape(-1),
+        numbers=_after(before.numbers, numbers),
         begin=np.cumsum(lengths) - lengths,
         lengths=lengths,
-        source=np.array([segment.source for segment in segments], np.int64),
-        parameters=np.array([segment.parameters for segment in segments], np.int64),
-        macs=np.array([segment.macs for segment in segments], np.int64),
+        source=_after(before.source, [segment.source for segment in new]),
+        parameters=_after(before.parameters, [segment.parameters for segment in new]),
+        macs=_after(before.macs, [segment.macs for segment in new]),
     )
+
+
+def _after(before: NDArray[np.int64], new: list[int]) -> NDArray[np.int64]:
+    return np.concatenate([before, np.array(new, np.int64)])
 
 
 def _runs(begin: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
