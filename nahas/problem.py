@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from nahas.accuracy.measured import MeasuredTable
 from nahas.accuracy.named import Source, backend_of
 from nahas.cost import DesignCosts
 from nahas.energy import Tables
+from nahas.files import json_text
 from nahas.hardware import Hardware, hardware_from
 from nahas.network import Network
 from nahas.reward import Limit
@@ -177,7 +179,7 @@ class Problem:
 
     def _accuracy_fingerprint(self, choices: ChoiceArray) -> str:
         if isinstance(self.accuracy, Slow):
-            return self.accuracy.fingerprint
+            return _hash(json_text(self.accuracy.identity))
         return _hashed(self.accuracy.accuracy(choices))
 
 
@@ -232,13 +234,13 @@ def unmeasured(problem: Problem) -> Problem:
     if not isinstance(problem.accuracy, Slow):
         return problem
     slow = problem.accuracy
-    return replace(problem, accuracy=_Unmeasured(slow.label, slow.fingerprint))
+    return replace(problem, accuracy=_Unmeasured(slow.label, slow.identity))
 
 
 @dataclass(frozen=True)
 class _Unmeasured:
     label: str
-    fingerprint: str
+    identity: Mapping[str, Any]
 
     def accuracy(self, choices: ChoiceArray) -> NDArray[np.float64]:
         return np.full(len(choices), np.nan)
@@ -246,5 +248,8 @@ class _Unmeasured:
 
 def _hashed(numbers: Iterable[float]) -> str:
     # Nine digits: the last bits of a matrix product differ between processors.
-    text = " ".join(f"{number:.9g}" for number in numbers)
+    return _hash(" ".join(f"{number:.9g}" for number in numbers))
+
+
+def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
