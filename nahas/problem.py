@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,8 @@ class Search:
         accuracy: where accuracies come from: 'surrogate', 'table', 'train' or 'one-shot'; None
             is what `table`, `surrogate`, `supernet` or `data` speak of, else the packaged
             surrogate of the space.
-        table, surrogate, supernet, data, proxy_epochs, proxy_images: the fields of
-            `nahas.accuracy.named.Source`.
+        table, surrogate, supernet, data, image_size, proxy_images, proxy_epochs, proxy_halving:
+            the fields of `nahas.accuracy.named.Source`.
         controller: 'ppo' or 'random'.
         seed: of all randomness.
         trials: end of the search, counted over the whole study.
@@ -88,8 +88,10 @@ class Search:
     surrogate: Path | None = None
     supernet: Path | None = None
     data: str | None = None
-    proxy_epochs: int | None = None
+    image_size: int | None = None
     proxy_images: int | None = None
+    proxy_epochs: int | None = None
+    proxy_halving: bool | None = None
     controller: str = "ppo"
     seed: int = 0
     trials: int = 2500
@@ -118,16 +120,10 @@ class Search:
     @property
     def source(self) -> Source:
         """Where accuracies come from; what is trained is kept beside the study."""
-        return Source(
-            kind=self.accuracy,
-            table=self.table,
-            surrogate=self.surrogate,
-            supernet=self.supernet,
-            data=self.data,
-            proxy_epochs=self.proxy_epochs,
-            proxy_images=self.proxy_images,
-            folder=self.study.parent if self.study else None,
-        )
+        own = [part.name for part in fields(Source) if part.name not in ("kind", "folder")]
+        folder = self.study.parent if self.study else None
+        named_so = {name: getattr(self, name) for name in own}
+        return Source(kind=self.accuracy, folder=folder, **named_so)
 
 
 @dataclass(frozen=True, kw_only=True)
