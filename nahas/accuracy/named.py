@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,11 +32,14 @@ TELLING = {
 }
 """Which back-end an option speaks of where none is named; the first that is given decides."""
 
-NEEDED = {
-    "table": ("table", "a file of measured accuracies"),
-    "one-shot": ("supernet", "a file of shared weights, made by 'nahas train-supernet'"),
-    "train": ("data", "the images to train on, like cifar10 or a folder"),
+_IMAGES = {"data": "images, like cifar10 or a folder of them"}
+
+NEEDED: Mapping[str, Mapping[str, str]] = {
+    "table": {"table": "a file of measured accuracies"},
+    "train": _IMAGES,
+    "one-shot": {"supernet": "a file of shared weights, made by 'nahas train-supernet'", **_IMAGES},
 }
+"""What must be said of a back-end, and what that is."""
 
 LEDGER = "children.json"
 """The file of a run folder that remembers every child that was trained."""
@@ -95,9 +99,9 @@ class Source:
                     f"{option(name)} goes with --accuracy {owners}, but accuracies come from "
                     f"'{kind}': leave one of them out"
                 )
-        needed, what = NEEDED.get(kind, ("", ""))
-        if needed and needed not in said:
-            raise UsageError(f"--accuracy {kind} needs {option(needed)}, {what}")
+        for name, what in NEEDED.get(kind, {}).items():
+            if name not in said:
+                raise UsageError(f"--accuracy {kind} needs {option(name)}, {what}")
         return kind
 
 

@@ -292,7 +292,7 @@ def _foresee(out: Output, search: Search) -> int:
     problem = problem_of(trial)
     result = searched(unmeasured(problem), trial, lambda _: times.append(time.monotonic()))
     if isinstance(problem.accuracy, Slow):
-        out.say("the time that networks take to be trained or measured is not in it")
+        out.warn("the time that networks take to be trained or measured is not in it")
     start, per_batch = times[1] - times[0], (times[-1] - times[1]) / (len(times) - 2)
     batches = -(-search.trials // search.batch)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
