@@ -27,7 +27,7 @@ from nahas.spaces.named import named
 from nahas.spaces.space import ChoiceArray
 from nahas.vocabulary import Objective
 
-CONTROLLERS = ("ppo", "random")
+CONTROLLERS = ("ppo", "reinforce", "random")
 
 _B0 = "-".join(f"e6k{kernel}" for kernel in (3, 3, 5, 5, 3, 3, 3, 5, 5, 5, 5, 5, 5, 5, 3))
 
@@ -63,14 +63,14 @@ class Search:
             surrogate of the space.
         table, surrogate, supernet, data, image_size, proxy_images, proxy_epochs, proxy_halving:
             the fields of `nahas.accuracy.named.Source`.
-        controller: 'ppo' or 'random'.
+        controller: 'ppo', 'reinforce', 'random' or a plug-in's.
         seed: of all randomness.
         trials: end of the search, counted over the whole study.
         batch: trials between two lessons of the controller.
         time_limit_s: end of the search after the batch in flight; None is none.
         latency, energy, area: the targets.
-        reward: preset of `reward.EXPONENTS`.
-        reward_p, reward_q: exponents instead of the preset's; None takes the preset's.
+        reward: preset of `reward.PRESETS`.
+        reward_p, reward_q: exponents, or weights, instead of the preset's; None takes the preset's.
         baseline: the baseline accelerator, a preset's name or a file.
         objective: what the mapper minimises in every layer.
         tables: folder of the user's energy and area tables.
@@ -179,8 +179,8 @@ class Problem:
         return _hashed(self.accuracy.accuracy(choices))
 
 
-def problem_of(search: Search) -> Problem:
-    """The problem that the options name.
+def problem_of(search: Search, accuracy: AccuracyBackend | None = None) -> Problem:
+    """The problem that the options name; with `accuracy`, where they are not to say it.
 
     Raises:
         NahasError: for an unknown space, hardware, controller or table, or a cost model that
@@ -193,7 +193,9 @@ def problem_of(search: Search) -> Problem:
 
     network_space = named(search.space)
     reference = network_space.choice_named(REFERENCES[search.space])
-    searched, accuracy = backend_of(search.source, network_space)
+    searched = network_space
+    if accuracy is None:
+        searched, accuracy = backend_of(search.source, network_space)
     if isinstance(accuracy, MeasuredTable):
         name = network_space.network_name(network_space.space.values(reference))
         reference = accuracy.choice_named(name)

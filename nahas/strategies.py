@@ -15,6 +15,7 @@ from nahas.accuracy.backend import Uncertain
 from nahas.controllers.base import Controller, State
 from nahas.controllers.ppo import Ppo, PpoHyperparameters
 from nahas.controllers.random import Random
+from nahas.controllers.reinforce import Reinforce, ReinforceHyperparameters
 from nahas.cosearch import Measurer, Run, Stop, cosearch, interrupts, rewarded
 from nahas.datafiles import nearest
 from nahas.designs import Design, best_designs, best_rows, described, deviating
@@ -244,6 +245,8 @@ def _controller(search: Search, joint_space: JointSpace) -> Controller:
         return Random(joint_space.space, rng)
     if search.controller == "ppo":
         return Ppo(joint_space.space, rng, applicable=joint_space.applicable)
+    if search.controller == "reinforce":
+        return Reinforce(joint_space.space, rng, applicable=joint_space.applicable)
     make = plugins.plugin(plugins.CONTROLLERS, search.controller)
     made: Controller = make(joint_space.space, rng, joint_space.applicable)
     return made
@@ -287,6 +290,8 @@ def _origin(problem: Problem, search: Search, reward: Reward, baseline: Design) 
         options["cost_model"] = problem.cost_model
     if search.controller == "ppo":
         options["ppo"] = asdict(PpoHyperparameters())
+    if search.controller == "reinforce":
+        options["reinforce"] = asdict(ReinforceHyperparameters())
     return Origin(
         space=problem.joint.space,
         seed=search.seed,

@@ -171,4 +171,7 @@ def _images(source: Source) -> Dataset:
 
 
 def _one_shot(source: Source, space: NetworkSpace) -> AccuracyBackend:
-    raise NotImplementedError
+    from nahas.accuracy.oneshot import OneShotAccuracy
+
+    assert source.supernet is not None  # it is needed, and was found there
+    return OneShotAccuracy(space, source.supernet, _images(source))

@@ -154,7 +154,8 @@ def _reward_options() -> list[Callable[[F], F]]:
             "--reward",
             default="hard",
             show_default=True,
-            help="'hard' pays nothing below a target, 'soft' always trades.",
+            help="'hard' pays nothing below a target, 'soft' always trades; 'relu' and 'absolute' "
+            "add instead of multiplying.",
         ),
         click.option(
             "--reward-p", type=float, help="Exponent where a target is met, instead of --reward's."
@@ -171,7 +172,7 @@ def _how_options() -> list[Callable[[F], F]]:
             "--controller",
             default="ppo",
             show_default=True,
-            help="Who proposes: ppo, random, or a plug-in.",
+            help="Who proposes: ppo, reinforce, random, or a plug-in.",
         ),
         click.option(
             "--batch",

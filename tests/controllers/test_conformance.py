@@ -6,6 +6,7 @@ import pytest
 from nahas.controllers.allowed import allowed_values
 from nahas.controllers.ppo import Ppo, PpoHyperparameters
 from nahas.controllers.random import Random
+from nahas.controllers.reinforce import Reinforce
 from nahas.errors import SpaceError
 from nahas.spaces.space import Decision, Space
 
@@ -17,8 +18,8 @@ def small_ppo(space, rng, allowed=None):
     return Ppo(space, rng, allowed, hyperparameters=knobs)
 
 
-CONTROLLERS = [Random, small_ppo]
-LEARNERS = [small_ppo]
+CONTROLLERS = [Random, small_ppo, Reinforce]
+LEARNERS = [small_ppo, Reinforce]
 
 
 def separable(choices):
