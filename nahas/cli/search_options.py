@@ -19,7 +19,13 @@ DOWNLOAD = "download"
 
 def search_options(function: F) -> F:
     """What to search, for what, and for how long."""
-    groups = (_what_options(), accuracy_options(), _reward_options(), _how_options())
+    groups = (
+        _what_options(),
+        _accuracy_options(),
+        _images_options(),
+        _reward_options(),
+        _how_options(),
+    )
     for option in reversed(list(chain(*groups))):
         function = option(function)
     return function
@@ -77,7 +83,7 @@ def _what_options() -> list[Callable[[F], F]]:
     ]
 
 
-def accuracy_options() -> list[Callable[[F], F]]:
+def _accuracy_options() -> list[Callable[[F], F]]:
     """Where accuracies come from: `nahas.accuracy.named.Source`."""
     return [
         click.option(
@@ -105,6 +111,12 @@ def accuracy_options() -> list[Callable[[F], F]]:
             type=click.Path(dir_okay=False, path_type=Path),
             help="Shared weights of 'nahas train-supernet'; their accuracy is no stand-alone one.",
         ),
+    ]
+
+
+def _images_options() -> list[Callable[[F], F]]:
+    """What networks are trained or measured on, where they are, and for how long."""
+    return [
         click.option(
             "--data",
             metavar="NAME|PATH",
