@@ -119,4 +119,5 @@ class RelaxedCost:
 
 def _always_apply(joint: JointSpace) -> bool:
     """Whether every decision changes every design: no space says otherwise unless it overrides."""
-    return type(joint.network_space).applicable is NetworkSpace.applicable
+    space = joint.network_space
+    return space.applies is None and type(space).applicable is NetworkSpace.applicable

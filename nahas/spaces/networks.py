@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -44,12 +44,20 @@ class NetworkSpace:
             that tensor alone, so links of many networks are read once (`nahas.spaces.tables`).
         spell: writes named values as a short text, unique in the space.
         read: the reverse of `spell`; None where the text means nothing.
+        applies: says of choices [B, D] which of their decisions change the network [B, D]; None
+            where every decision always does.
+        reference: values of the network that relative targets of a search go by; of decisions
+            that are not named, the first value.
+        file: of a space that a user wrote, where `nahas.spaces.named.named` finds it.
     """
 
     space: Space
     links: tuple[Link, ...]
     spell: Callable[[Values], str]
     read: Callable[[str], Values | None]
+    applies: Callable[[ChoiceArray], NDArray[np.bool_]] | None = None
+    reference: Values = field(default_factory=dict)
+    file: str | None = None
 
     @property
     def name(self) -> str:
@@ -89,9 +97,16 @@ class NetworkSpace:
         return read_layers(self.network_name(self.space.values(choice)), self.function(choice))
 
     def applicable(self, choices: ChoiceArray) -> NDArray[np.bool_]:
-        """[B, D] whether a decision changes the network; here every decision always does."""
+        """[B, D] whether a decision changes the network."""
         self.space.check(choices)
+        if self.applies is not None:
+            return self.applies(choices)
         return np.ones(choices.shape, dtype=np.bool_)
+
+    @property
+    def reference_choice(self) -> ChoiceArray:
+        """The choice [D] of the reference network."""
+        return self.space.choice({**self._first(), **self.reference})
 
     def _first(self) -> Values:
         return {decision.name: decision.values[0] for decision in self.space.decisions}
