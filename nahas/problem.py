@@ -49,7 +49,7 @@ class Search:
         space: name of the network space; `FILE.py:NAME` for one's own.
         hardware_space: name of the space of accelerators.
         table: file of measured accuracies; None takes the packaged surrogate.
-        controller: 'ppo' or 'random'.
+        controller: 'ppo', 'random', or the name of a plug-in (`nahas.plugins`).
         seed: of all randomness.
         trials: end of the search, counted over the whole study.
         batch: trials between two lessons of the controller.

@@ -235,7 +235,7 @@ def _checked(problem: Problem, search: Search) -> tuple[Run, Reward, Origin]:
             f"{', '.join(known)}{nearest(search.controller, known)}"
         )
     if search.controller not in CONTROLLERS:
-        plugins.plugin(plugins.CONTROLLERS, search.controller)
+        _controller(search, problem.joint)  # raises where it cannot be made
     run = Run(trials=search.trials, batch=search.batch, time_limit_s=search.time_limit_s)
     reward, baseline = _reward(problem, search)
     return run, reward, _origin(problem, search, reward, baseline)

@@ -121,7 +121,7 @@ def _how_options() -> list[Callable[[F], F]]:
             "--controller",
             default="ppo",
             show_default=True,
-            help="Who proposes: ppo, random, or a plug-in.",
+            help="Who proposes: ppo, random, optuna-tpe, pyglove-evolution, or another plug-in.",
         ),
         click.option(
             "--batch",
