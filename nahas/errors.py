@@ -10,7 +10,10 @@ The tree::
     ├── MappingError     a mapping that does not cover its layer
     ├── SpaceError       a decision, value or choice that a space does not have
     ├── RewardError      a target or exponent that means nothing
+    ├── DataError        a data set that is missing, damaged or cannot be divided
+    ├── TrainingError    a child that cannot be trained so, or whose files are damaged
     ├── AccuracyError    an accuracy source that is missing, damaged or asked outside its space
+    ├── SupernetError    shared weights that are damaged, of another space, or learn nothing
     ├── CostModelError   a cost model that is damaged, or of another space or simulator
     ├── StudyError       a study file that is damaged, newer, in use or of another search
     ├── InteropError     a file of another tool that cannot be read
@@ -53,8 +56,20 @@ class RewardError(NahasError):
     """A target or exponent that means nothing."""
 
 
+class DataError(NahasError):
+    """A data set that is missing, damaged or cannot be divided."""
+
+
+class TrainingError(NahasError):
+    """A child that cannot be trained so, or whose files are damaged."""
+
+
 class AccuracyError(NahasError):
     """An accuracy source that is missing, damaged or asked outside its space."""
+
+
+class SupernetError(NahasError):
+    """Shared weights that are damaged, of another space, or learn nothing."""
 
 
 class CostModelError(NahasError):

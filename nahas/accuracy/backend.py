@@ -1,8 +1,8 @@
-"""Where accuracy comes from: one protocol for tables, surrogates and training."""
+"""Where accuracy comes from: one protocol for tables, surrogates, training and shared weights."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,4 +20,28 @@ class AccuracyBackend(Protocol):
 
     def accuracy(self, choices: ChoiceArray) -> NDArray[np.float64]:
         """Accuracy in percent [B] of network choices [B, D]. NaN is a failed measurement."""
+        ...
+
+
+@runtime_checkable
+class Uncertain(Protocol):
+    """A back-end that knows how sure it is."""
+
+    def deviation(self, choices: ChoiceArray) -> NDArray[np.float64]:
+        """Standard deviation of the accuracy [B] of network choices, in percentage points."""
+        ...
+
+
+@runtime_checkable
+class Slow(Protocol):
+    """A back-end that takes seconds for a network, so none is measured unless it is proposed."""
+
+    @property
+    def label(self) -> str:
+        """As of every back-end."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that its accuracies follow from: recipe, images, weights."""
         ...

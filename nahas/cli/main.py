@@ -24,6 +24,7 @@ from nahas.cli.report import report
 from nahas.cli.settings import did_you_mean
 from nahas.cli.simulate import simulate
 from nahas.cli.tile_bench import tile_bench
+from nahas.cli.train_child import train_child
 from nahas.cli.train_costmodel import train_costmodel
 from nahas.cli.validate import validate
 from nahas.errors import NahasError
@@ -92,6 +93,7 @@ for _command in (
     tile_bench,
     validate,
     train_costmodel,
+    train_child,
     fit_surrogate,
     doctor,
 ):

@@ -20,8 +20,6 @@ from nahas.costmodel.features import FeatureArray, features
 from nahas.costmodel.model import CostModel
 from nahas.costmodel.perceptron import HEADS, VALIDITY
 from nahas.errors import CostModelError
-from nahas.spaces.joint import JointSpace
-from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray
 
 keras = import_keras()
@@ -48,7 +46,8 @@ class RelaxedCost:
         self.joint = model.joint
         self._keras_model = model.keras_model
         self._sizes = [int(size) for size in model.joint.space.cardinalities]
-        self._always_apply = _always_apply(model.joint)
+        networks = model.joint.network_space
+        self._always_apply = networks.applies is None and not networks.conditions
 
     def __call__(self, decisions: Any) -> dict[str, Any]:
         """The costs of probabilities, one number [B] for each row.
@@ -115,9 +114,3 @@ class RelaxedCost:
     def _of_designs(self, choices: ChoiceArray) -> tuple[NDArray[np.bool_], FeatureArray]:
         idle = ~self.joint.applicable(choices)
         return np.repeat(idle, self._sizes, axis=1), features(self.joint, choices)
-
-
-def _always_apply(joint: JointSpace) -> bool:
-    """Whether every decision changes every design: no space says otherwise unless it overrides."""
-    space = joint.network_space
-    return space.applies is None and type(space).applicable is NetworkSpace.applicable

@@ -8,8 +8,19 @@ from typing import Any
 
 from nahas.errors import NetworkError
 from nahas.network import Network
-from nahas.networks.edgetpu import efficientnet_edgetpu_s, mobilenet_edgetpu
-from nahas.networks.efficientnet import efficientnet_b0
+from nahas.networks.autoseg import autoseg_edgetpu_m, autoseg_edgetpu_s, autoseg_edgetpu_xs
+from nahas.networks.edgetpu import (
+    efficientnet_edgetpu_l,
+    efficientnet_edgetpu_m,
+    efficientnet_edgetpu_s,
+    mobilenet_edgetpu,
+)
+from nahas.networks.efficientnet import (
+    efficientnet_b0,
+    efficientnet_b1,
+    efficientnet_b2,
+    efficientnet_b3,
+)
 from nahas.networks.mobilenet import mobilenet_v2, mobilenet_v3_large
 from nahas.networks.resnet import resnet_50
 from nahas.spaces import named as spaces
@@ -20,15 +31,23 @@ NetworkFunction = Callable[[Builder[Any]], object]
 
 _FUNCTIONS: dict[str, NetworkFunction] = {
     "mobilenet-v2": mobilenet_v2,
-    "efficientnet-b0": efficientnet_b0,
-    "efficientnet-edgetpu-s": efficientnet_edgetpu_s,
-    "mobilenet-edgetpu": mobilenet_edgetpu,
-    "resnet-50": resnet_50,
     "mobilenet-v3-large": mobilenet_v3_large,
+    "mobilenet-edgetpu": mobilenet_edgetpu,
+    "efficientnet-b0": efficientnet_b0,
+    "efficientnet-b1": efficientnet_b1,
+    "efficientnet-b2": efficientnet_b2,
+    "efficientnet-b3": efficientnet_b3,
+    "efficientnet-edgetpu-s": efficientnet_edgetpu_s,
+    "efficientnet-edgetpu-m": efficientnet_edgetpu_m,
+    "efficientnet-edgetpu-l": efficientnet_edgetpu_l,
+    "autoseg-edgetpu-xs": autoseg_edgetpu_xs,
+    "autoseg-edgetpu-s": autoseg_edgetpu_s,
+    "autoseg-edgetpu-m": autoseg_edgetpu_m,
+    "resnet-50": resnet_50,
 }
 
 NAMES = tuple(_FUNCTIONS)
-"""The fixed networks. EfficientNet-B0 has no squeeze-and-excitation and ReLU for swish."""
+"""The fixed networks. EfficientNets have no squeeze-and-excitation and ReLU for swish."""
 
 
 def function(name: str) -> NetworkFunction:

@@ -9,24 +9,23 @@ from typing import NamedTuple, TypeVar
 
 from nahas.spaces.blocks import Bottleneck, classifier, conv, ibn
 from nahas.spaces.builder import Builder
-from nahas.spaces.skeletons import MOBILENET_V2
+from nahas.spaces.skeletons import HEAD, MOBILENET_V2, STEM, one_by_one
 
 T = TypeVar("T")
 
 
 def mobilenet_v2(on: Builder[T]) -> T:
     """MobileNetV2 at width 1.0 and 224 pixels, 1000 classes."""
-    x = conv(on, on.input(224, 224, 3), 32, 3, 2, "relu6")
-    for expansion, filters, repeats, first in MOBILENET_V2:
-        for repeat in range(repeats):
-            shape = Bottleneck(
-                filters=filters,
-                expansion=expansion,
-                stride=first if repeat == 0 else 1,
-                activation="relu6",
-            )
-            x = ibn(on, x, shape)
-    return classifier(on, x, 1280, 1000)
+    x = conv(on, on.input(224, 224, 3), STEM, 3, 2, "relu6")
+    for block in one_by_one(MOBILENET_V2):
+        shape = Bottleneck(
+            filters=block.filters,
+            expansion=block.expansion,
+            stride=block.stride,
+            activation="relu6",
+        )
+        x = ibn(on, x, shape)
+    return classifier(on, x, HEAD, 1000)
 
 
 class V3Block(NamedTuple):

@@ -26,6 +26,7 @@ class Bottleneck:
         kernel: side of the depthwise filter, or of the fused expansion's.
         expansion: inner channels as a multiple of the input channels; 1 has no expansion.
         stride: of the block, 1 or more.
+        groups: of the full convolution of a fused one.
         squeezed: channels of the squeeze-and-excitation on the inner tensor; 0 has none.
         skip: whether the input is added where stride and channels allow it.
         activation: of every convolution but the last, which has none.
@@ -38,12 +39,13 @@ class Bottleneck:
     kernel: int = 3
     expansion: int = 1
     stride: int = 1
+    groups: int = 1
     squeezed: int = 0
     skip: bool = True
     activation: str = "relu"
 
     def __post_init__(self) -> None:
-        least = {"filters": 1, "kernel": 1, "expansion": 1, "stride": 1, "squeezed": 0}
+        least = {"filters": 1, "kernel": 1, "expansion": 1, "stride": 1, "groups": 1, "squeezed": 0}
         for name, lowest in least.items():
             value = getattr(self, name)
             if value < lowest:
@@ -107,7 +109,9 @@ def fused_ibn(on: Builder[T], x: T, shape: Bottleneck, stride_on: StrideOn = "ex
     if shape.expansion > 1:
         inner = on.channels(x) * shape.expansion
         stride = 1 if on_project else shape.stride
-        y = conv(on, y, inner, shape.kernel, stride, shape.activation, part="expand")
+        kernel, groups = shape.kernel, shape.groups
+        y = on.conv(y, inner, kernel=kernel, stride=stride, groups=groups, part="expand")
+        y = on.activation(y, shape.activation)
     if shape.squeezed:
         y = squeeze_excite(on, y, shape.squeezed)
     y = on.conv(y, shape.filters, stride=shape.stride if on_project else 1, part="project")

@@ -5,11 +5,19 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from nahas.errors import SpaceError
-from nahas.spaces import macro, mnasnet, s1
+from nahas.spaces import macro, mnasnet, s1, s2, s3
 from nahas.spaces.from_file import in_file, space_in_file
 from nahas.spaces.networks import NetworkSpace
 
-_SPACES = {"mnasnet": mnasnet.network_space, "macro": macro.network_space, "s1": s1.network_space}
+_SPACES = {
+    "mnasnet": mnasnet.network_space,
+    "macro": macro.network_space,
+    "s1": s1.network_space,
+    "s2": s2.network_space,
+    "s3": s3.network_space,
+    "s3-groups": s3.with_groups,
+    "s3-scaled": s3.scaled,
+}
 
 NAMES = tuple(_SPACES)
 

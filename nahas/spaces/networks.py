@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -34,6 +35,21 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Condition:
+    """A decision that changes the network only where another one has certain values.
+
+    Attributes:
+        decision: which one.
+        given: the other one. Where that one changes nothing, neither does `decision`.
+        values: those of `given` with which `decision` applies.
+    """
+
+    decision: str
+    given: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
 class NetworkSpace:
     """A space whose choices are networks.
 
@@ -42,27 +58,48 @@ class NetworkSpace:
         links: the networks, each link reading the tensor that the one before made; the one
             description of them. What a link adds depends on its decisions and on the shape of
             that tensor alone, so links of many networks are read once (`nahas.spaces.tables`).
-        spell: writes named values as a short text, unique in the space.
-        read: the reverse of `spell`; None where the text means nothing.
-        applies: says of choices [B, D] which of their decisions change the network [B, D]; None
-            where every decision always does.
+        spell: writes named values as a short text, unique in the space; decisions that do not
+            apply leave no trace in it.
+        read: the reverse of `spell`; None where the text means nothing. Decisions that do not
+            apply have their first value.
+        conditions: of decisions that do not always apply, each given decisions that stand
+            before it in the space. All conditions of a decision must hold.
+        applies: says of choices [B, D] which decisions change the network [B, D], where
+            `conditions` cannot say it; None where they do.
         reference: values of the network that relative targets of a search go by; of decisions
             that are not named, the first value.
-        file: of a space that a user wrote, where `nahas.spaces.named.named` finds it.
+        file: that a space of one's own was read from, by `nahas.spaces.named.named`.
+
+    Raises:
+        SpaceError: when a condition names a decision or value that is not there, or one that
+            stands later.
     """
 
     space: Space
     links: tuple[Link, ...]
     spell: Callable[[Values], str]
     read: Callable[[str], Values | None]
+    conditions: tuple[Condition, ...] = ()
     applies: Callable[[ChoiceArray], NDArray[np.bool_]] | None = None
     reference: Values = field(default_factory=dict)
     file: str | None = None
+
+    def __post_init__(self) -> None:
+        _ = self._conditions
 
     @property
     def name(self) -> str:
         """What users call the space."""
         return self.space.name
+
+    @property
+    def place(self) -> str:
+        """Its name, after its file where it has one, for `nahas.spaces.named.named`."""
+        return f"{self.file}:{self.name}" if self.file else self.name
+
+    def full_name(self, values: Values) -> str:
+        """The network's name, after the file of its space, for `nahas.networks.function`."""
+        return f"{self.place}:{self.spell(values)}"
 
     def network_name(self, values: Values) -> str:
         """The network's name, from which `choice_named` finds it again."""
@@ -101,7 +138,35 @@ class NetworkSpace:
         self.space.check(choices)
         if self.applies is not None:
             return self.applies(choices)
-        return np.ones(choices.shape, dtype=np.bool_)
+        applies = np.ones(choices.shape, dtype=np.bool_)
+        for column, given, allowed in self._conditions:
+            applies[:, column] &= applies[:, given] & allowed[choices[:, given]]
+        return applies
+
+    @cached_property
+    def _conditions(self) -> list[tuple[int, int, NDArray[np.bool_]]]:
+        """Columns of the decision and of what it goes by, and with which indices it applies.
+
+        In the order of the decisions, so that what a decision goes by is settled before it.
+        """
+        columns = {decision.name: i for i, decision in enumerate(self.space.decisions)}
+        found = []
+        for condition in self.conditions:
+            for name in (condition.decision, condition.given):
+                if name not in columns:
+                    raise SpaceError(
+                        f"space '{self.name}': a condition names '{name}', which is no decision"
+                    )
+            column, given = columns[condition.decision], columns[condition.given]
+            if given >= column:
+                raise SpaceError(
+                    f"space '{self.name}': a condition of '{condition.decision}' is given "
+                    f"'{condition.given}', which does not stand before it: put it there"
+                )
+            allowed = np.zeros(self.space.cardinalities[given], dtype=np.bool_)
+            allowed[[self.space.decisions[given].index(value) for value in condition.values]] = True
+            found.append((column, given, allowed))
+        return sorted(found, key=lambda of: of[0])
 
     @property
     def reference_choice(self) -> ChoiceArray:

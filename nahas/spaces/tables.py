@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from nahas.kernels.records import LayerRow
 from nahas.network import NETWORK_INPUT, LayerStack, LayerTable
 from nahas.spaces.builder import Feature, LayerBuilder
-from nahas.spaces.networks import Link, NetworkSpace
+from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray
 
 Shape = tuple[int, int, int]
@@ -42,6 +42,21 @@ class Networks:
     parameters: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class LinkSizes:
+    """How large the links of B networks are, each array [B, L] int64.
+
+    Attributes:
+        macs: multiply-accumulates.
+        parameters: trained numbers.
+        layers: how many.
+    """
+
+    macs: NDArray[np.int64]
+    parameters: NDArray[np.int64]
+    layers: NDArray[np.int64]
+
+
 LISTED_AT_ONCE = 4096
 """Networks whose layers are looked at together: some 30 MB."""
 
@@ -64,6 +79,7 @@ class _Segment:
         source: which of them makes the tensor it gives, or NETWORK_INPUT.
         shape: the shape of that tensor.
         parameters: trained numbers of its layers.
+        macs: their multiply-accumulates.
     """
 
     number: int
@@ -71,6 +87,7 @@ class _Segment:
     source: int
     shape: Shape
     parameters: int
+    macs: int
 
 
 @dataclass(frozen=True)
@@ -81,7 +98,7 @@ class _Joined:
         layers: all layers.
         numbers: [N] alike for layers of equal rows.
         begin, lengths: [S] where the layers of each start, and how many they are.
-        source, parameters: [S] of each.
+        source, parameters, macs: [S] of each.
     """
 
     layers: LayerTable
@@ -90,6 +107,11 @@ class _Joined:
     lengths: NDArray[np.int64]
     source: NDArray[np.int64]
     parameters: NDArray[np.int64]
+    macs: NDArray[np.int64]
+
+
+_NONE = np.zeros(0, np.int64)
+NOTHING_JOINED = _Joined(NO_LAYERS, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE)
 
 
 class LayerTables:
@@ -103,9 +125,10 @@ class LayerTables:
         self._space = space
         names = [decision.name for decision in space.space.decisions]
         self._columns = [[names.index(name) for name in link.decisions] for link in space.links]
-        self._shapes = [NO_TENSOR]
+        self._shapes = {NO_TENSOR: 0}
         self._known: dict[tuple[int, int, int], _Segment] = {}
-        self._joined = _join([])
+        self._rows: dict[bytes, int] = {}
+        self._joined = NOTHING_JOINED
         self._lock = Lock()
 
     def of(self, choices: ChoiceArray) -> Networks:
@@ -115,12 +138,7 @@ class LayerTables:
             SpaceError: when the choices are not of this space.
             NetworkError: when a network cannot be simulated.
         """
-        self._space.space.check(choices)
-        with self._lock:
-            used, shapes = self._segments_of(choices)
-            if len(self._joined.begin) != len(self._known):
-                self._joined = _join(list(self._known.values()))
-            joined = self._joined
+        used, shapes, joined = self._read(choices)
         lengths = joined.lengths[used]
         before = np.cumsum(lengths, axis=1) - lengths
         starts = np.concatenate([[0], np.cumsum(lengths.sum(axis=1))])
@@ -145,6 +163,16 @@ class LayerTables:
         )
         return Networks(layers, joined.numbers[row], joined.parameters[used].sum(axis=1))
 
+    def sizes(self, choices: ChoiceArray) -> LinkSizes:
+        """How large the links of the networks of choices [B, D] are.
+
+        Raises:
+            SpaceError: when the choices are not of this space.
+            NetworkError: when a network cannot be simulated.
+        """
+        used, _, joined = self._read(choices)
+        return LinkSizes(joined.macs[used], joined.parameters[used], joined.lengths[used])
+
     def different(self, choices: ChoiceArray) -> NDArray[np.int64]:
         """Rows [K] of choices [B, D], in order: of each different network the first.
 
@@ -162,6 +190,16 @@ class LayerTables:
                     first.append(begin + i)
         return np.array(first, np.int64)
 
+    def _read(self, choices: ChoiceArray) -> tuple[NDArray[np.int64], NDArray[np.int64], _Joined]:
+        """What `_segments_of` gives, and the segments that it speaks of."""
+        self._space.space.check(choices)
+        with self._lock:
+            used, shapes = self._segments_of(choices)
+            new = list(itertools.islice(self._known.values(), len(self._joined.begin), None))
+            if new:
+                self._joined = _join(self._joined, new, self._rows)
+            return used, shapes, self._joined
+
     def _segments_of(self, choices: ChoiceArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The segment of every link [B, L], and the shape [B, L, 3] of the tensor it reads."""
         used = np.empty((len(choices), len(self._columns)), np.int64)
@@ -178,22 +216,24 @@ class LayerTables:
             _, first, which = np.unique(key, return_index=True, return_inverse=True)
             found = [self._segment(i, int(shape[at]), int(code[at]), choices[at]) for at in first]
             used[:, i] = np.array([segment.number for segment in found], np.int64)[which]
-            numbers = [self._shape_number(segment.shape) for segment in found]
+            numbers = [self._shapes.setdefault(of.shape, len(self._shapes)) for of in found]
             shape = np.array(numbers, np.int64)[which]
-        return used, np.array(self._shapes)[shapes]
+        return used, np.array(list(self._shapes))[shapes]
 
     def _segment(self, link: int, shape: int, code: int, choice: ChoiceArray) -> _Segment:
         key = (link, shape, code)
         if key not in self._known:
-            self._known[key] = self._read_link(self._space.links[link], shape, choice)
+            tensor = Feature(NETWORK_INPUT, *list(self._shapes)[shape]) if shape else None
+            self._known[key] = self._read_link(link, tensor, choice)
         return self._known[key]
 
-    def _read_link(self, link: Link, shape: int, choice: ChoiceArray) -> _Segment:
-        """Read what a link adds to a tensor of a shape."""
+    def _read_link(self, number: int, tensor: Feature | None, choice: ChoiceArray) -> _Segment:
+        """Read what a link adds to a tensor."""
+        link, decisions = self._space.links[number], self._space.space.decisions
         on = LayerBuilder(f"{self._space.name} {'-'.join(link.decisions)}")
-        tensor = Feature(NETWORK_INPUT, *self._shapes[shape]) if shape else None
-        values = self._space.space.values(choice)
-        made: Feature = link.build(on, tensor, {name: values[name] for name in link.decisions})
+        own = [(decisions[column], int(choice[column])) for column in self._columns[number]]
+        values = {decision.name: decision.values[index] for decision, index in own}
+        made: Feature = link.build(on, tensor, values)
         network = on.network() if on.layers else None
         return _Segment(
             number=len(self._known),
@@ -201,28 +241,37 @@ class LayerTables:
             source=made.source,
             shape=(made.height, made.width, made.channels),
             parameters=network.parameters if network else 0,
+            macs=network.macs if network else 0,
         )
 
-    def _shape_number(self, shape: Shape) -> int:
-        if shape not in self._shapes:
-            self._shapes.append(shape)
-        return self._shapes.index(shape)
 
+def _join(before: _Joined, new: list[_Segment], known: dict[bytes, int]) -> _Joined:
+    """The segments joined before, and new ones beside them.
 
-def _join(segments: list[_Segment]) -> _Joined:
-    """Segments in the order of their numbers, side by side."""
-    tables = [NO_LAYERS, *(segment.table for segment in segments)]
+    Args:
+        before: the segments of lower numbers.
+        new: in the order of their numbers, at least one.
+        known: the numbers of rows; those of further rows are added.
+    """
+    tables = [before.layers, *(segment.table for segment in new)]
     names = [field.name for field in fields(LayerTable)]
     layers = LayerTable(**{n: np.concatenate([getattr(t, n) for t in tables]) for n in names})
-    lengths = np.array([len(segment.table.rows) for segment in segments], np.int64)
+    rows = (row.tobytes() for row in layers.rows[len(before.numbers) :])
+    numbers = [known.setdefault(row, len(known)) for row in rows]
+    lengths = _after(before.lengths, [len(segment.table.rows) for segment in new])
     return _Joined(
         layers=layers,
-        numbers=np.unique(layers.rows, axis=0, return_inverse=True)[1].reshape(-1),
+        numbers=_after(before.numbers, numbers),
         begin=np.cumsum(lengths) - lengths,
         lengths=lengths,
-        source=np.array([segment.source for segment in segments], np.int64),
-        parameters=np.array([segment.parameters for segment in segments], np.int64),
+        source=_after(before.source, [segment.source for segment in new]),
+        parameters=_after(before.parameters, [segment.parameters for segment in new]),
+        macs=_after(before.macs, [segment.macs for segment in new]),
     )
+
+
+def _after(before: NDArray[np.int64], new: list[int]) -> NDArray[np.int64]:
+    return np.concatenate([before, np.array(new, np.int64)])
 
 
 def _runs(begin: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:

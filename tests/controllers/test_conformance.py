@@ -6,6 +6,7 @@ import pytest
 from nahas.controllers.allowed import allowed_values
 from nahas.controllers.ppo import Ppo, PpoHyperparameters
 from nahas.controllers.random import Random
+from nahas.controllers.reinforce import Reinforce
 from nahas.errors import SpaceError
 from nahas.spaces.space import Decision, Space
 
@@ -35,8 +36,8 @@ def pyglove_evolution(space, rng, allowed=None):
     return controller(space, rng, evolution, allowed)
 
 
-CONTROLLERS = [Random, small_ppo, optuna_tpe, pyglove_evolution]
-LEARNERS = [small_ppo, optuna_tpe, pyglove_evolution]
+CONTROLLERS = [Random, small_ppo, Reinforce, optuna_tpe, pyglove_evolution]
+LEARNERS = [small_ppo, Reinforce, optuna_tpe, pyglove_evolution]
 
 
 def separable(choices):

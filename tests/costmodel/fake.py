@@ -4,7 +4,7 @@ import numpy as np
 
 from nahas.cost import DesignCosts
 from nahas.spaces.joint import JointSpace
-from nahas.spaces.networks import Link, NetworkSpace
+from nahas.spaces.networks import Condition, Link, NetworkSpace
 from nahas.spaces.space import Decision, Space
 
 INPUT = Link((), lambda on, *_: on.input(4, 4, 1))
@@ -18,15 +18,10 @@ def tiny_joint(name="tiny", kernels=(3, 5)):
             x = on.conv(x, 8, kernel=values["kernel"])
         return x
 
-    class TinySpace(NetworkSpace):
-        def applicable(self, choices):
-            used = np.ones(choices.shape, dtype=np.bool_)
-            used[:, 1] = choices[:, 0] > 0
-            return used
-
     decisions = (Decision("depth", (0, 1, 2)), Decision("kernel", kernels))
     link = Link(("depth", "kernel"), layers)
-    return JointSpace(TinySpace(Space(name, decisions), (INPUT, link), str, never))
+    used = Condition("kernel", "depth", (1, 2))
+    return JointSpace(NetworkSpace(Space(name, decisions), (INPUT, link), str, never, (used,)))
 
 
 def never(*_):

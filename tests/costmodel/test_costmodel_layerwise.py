@@ -14,6 +14,8 @@ from nahas.costmodel.layerwise.costs import HEADS, LEAST_SHARE, SHARES, costs_of
 from nahas.costmodel.layerwise.features import features, known
 from nahas.costmodel.layerwise.model import LayerCostModel
 from nahas.costmodel.layerwise.pairs import (
+    HELD_NETWORKS,
+    SPACES,
     draw,
     drawn_layers,
     held_accelerators,
@@ -48,7 +50,7 @@ def designs():
     """Networks with gates and swish, residual edges and pooling; drawn ones; on many chips."""
     macro, s1 = (named(name) for name in ("macro", "s1"))
     rng = np.random.default_rng(3)
-    every = [networks.named(name) for name in networks.NAMES]
+    every = [networks.named(name) for name in HELD_NETWORKS]
     every += [space.network(space.space.sample(1, rng)[0]) for space in (macro, s1)]
     hardware = [*drawn_accelerators(20), preset("edge-baseline"), preset("coral")]
     return [n for n in every for _ in hardware], hardware * len(every)
@@ -164,7 +166,7 @@ def test_features_are_finite_distinct_and_of_the_pair_alone(told):
 
 def test_pairs_keep_out_the_fixed_networks_and_the_held_accelerators(pairs, drawn_from):
     of = drawn_from
-    held = mapped_layers([networks.named(name) for name in networks.NAMES])
+    held = mapped_layers([networks.named(name) for name in HELD_NETWORKS])
     learned = {tuple(row) for row in of.layers.tolist()}
     assert not any(tuple(row) in learned for row in held.tolist())
     assert len(of.layers) > 10_000
@@ -207,11 +209,11 @@ def test_a_small_model_learns_networks_that_it_never_saw(trained):
     assert told[0] == ("solving", 4_000, 4_000)
     assert told[-1] == ("learning", 8, 8)
     errors = model.card.errors
-    assert set(errors) == {"layers", *networks.NAMES, "mnasnet", "macro", "s1"}
-    for name in networks.NAMES:
+    assert set(errors) == {"layers", *HELD_NETWORKS, *SPACES}
+    for name in HELD_NETWORKS:
         assert errors[name]["log_latency_ms"]["mape"] < 20, name
         assert errors[name]["log_energy_mj"]["mape"] < 15, name
-    means = [np.mean([errors[n][c]["mape"] for n in networks.NAMES]) for c in COSTS]
+    means = [np.mean([errors[n][c]["mape"] for n in HELD_NETWORKS]) for c in COSTS]
     assert means[0] < 12
     assert means[1] < 8
 

@@ -7,25 +7,38 @@ import pytest
 
 from nahas import networks
 from nahas.errors import NetworkError, SpaceError
+from nahas.networks import autoseg
 from nahas.spaces.builder import read_layers
 from nahas.vocabulary import LayerKind
 
 SIZES = {
     "mobilenet-v2": (300.8, 3.50),
-    "efficientnet-b0": (385.2, 4.65),
-    "efficientnet-edgetpu-s": (2352, 5.44),
-    "mobilenet-edgetpu": (990.7, 4.09),
-    "resnet-50": (4089, 25.56),
     "mobilenet-v3-large": (216.6, 5.48),
+    "mobilenet-edgetpu": (990.7, 4.09),
+    "efficientnet-b0": (385.2, 4.65),
+    "efficientnet-b1": (685.7, 6.67),
+    "efficientnet-b2": (992.2, 7.78),
+    "efficientnet-b3": (1825, 10.35),
+    "efficientnet-edgetpu-s": (2352, 5.44),
+    "efficientnet-edgetpu-m": (3660, 6.90),
+    "efficientnet-edgetpu-l": (9662, 10.59),
+    "autoseg-edgetpu-xs": (325, 3.72),
+    "autoseg-edgetpu-s": (392, 3.57),
+    "autoseg-edgetpu-m": (813, 6.34),
+    "resnet-50": (4089, 25.56),
 }
-"""Millions of multiply-accumulates and of parameters: paper notes, section 10.3. ResNet-50's
-25,557,032 parameters (torchvision's own count) stand there cut to 25.55, here rounded.
-MobileNetV3-Large's are torchvision's."""
+"""Millions of multiply-accumulates and of parameters: paper notes, section 10.3, but for these.
+ResNet-50's 25,557,032 parameters (torchvision's own count) stand there cut to 25.55, here rounded.
+MobileNetV3-Large's are torchvision's. Parameters of B1 to B3 and Autoseg are our own count.
+Autoseg-S has 382 there, for the third block's 18 listed channels, which the published rounding
+makes 20 (`test_autoseg_s_has_382_million_where_18_channels_are_not_rounded`)."""
 
 LISTED = {
     "mobilenet-v2": "mobilenet_v2_1.0_224",
     "efficientnet-b0": "efficientnet_lite0",
     "efficientnet-edgetpu-s": "efficientnet_edgetpu_S",
+    "efficientnet-edgetpu-m": "efficientnet_edgetpu_M",
+    "efficientnet-edgetpu-l": "efficientnet_edgetpu_L",
     "mobilenet-edgetpu": "mobilenet_edgetpu_v1_1",
 }
 """Names in the file of exact layer lists."""
@@ -91,6 +104,44 @@ def test_totals_equal_the_list(name, shared):
     assert network.parameters == listed["params"] - 1281 * classes
 
 
+@pytest.mark.parametrize("scale", ["b1", "b2", "b3"])
+def test_scaled_efficientnets_are_the_listed_ones_without_gates(scale, shared):
+    """Layer by layer; the listed sizes have two convolutions for each gate besides."""
+    path = shared / "data" / "edge-devices" / "nets_layers.json"
+    listed = json.loads(path.read_text())["nets"][f"efficientnet_{scale}"]
+    network = networks.named(f"efficientnet-{scale}")
+    rows = [row for row in listed["layers"] if row["op"] not in ("fc", "se")]
+    for layer, row in zip(network.layers[:-2], rows, strict=True):
+        assert kind_of(layer) == row["op"], layer.name
+        assert (layer.p, layer.g * layer.k, layer.r) == (row["h_out"], row["cout"], row["k"])
+        assert layer.stride_p == row["s"], layer.name
+    gates = [row for row in listed["layers"] if row["op"] == "se"]
+    weights = sum(2 * row["cin"] * row["cout"] for row in gates)
+    biases = sum(row["cin"] + row["cout"] for row in gates)
+    assert network.macs == listed["macs"] - weights
+    assert network.parameters == listed["params"] - weights - biases
+
+
+def test_autoseg_s_has_382_million_where_18_channels_are_not_rounded(monkeypatch):
+    monkeypatch.setattr(autoseg, "DIVISOR", 1)
+    assert round(networks.named("autoseg-edgetpu-s").macs / 1e6) == 382
+
+
+def test_autoseg_filters_depthwise_before_it_expands_and_has_no_skip_there():
+    """The first two pairs of XS: channels out, kernel, stride and whether depthwise."""
+    layers = networks.named("autoseg-edgetpu-xs").layers[32:40]
+    assert [(of.g * of.k, of.r, of.stride_p, of.is_depthwise) for of in layers] == [
+        (84, 5, 2, True),
+        (84, 1, 1, False),
+        (504, 1, 1, False),
+        (288, 1, 1, False),
+        (288, 5, 1, True),
+        (288, 1, 1, False),
+        (864, 1, 1, False),
+        (96, 1, 1, False),
+    ]
+
+
 def kind_of(layer):
     return "dw" if layer.is_depthwise else KINDS[layer.kind]
 
@@ -153,6 +204,8 @@ def test_networks_of_spaces_have_names_too(name):
         ("MobileNet-V2", "mobilenet-v2"),
         ("resnet50", "resnet-50"),
         ("efficientnet-lite0", "efficientnet-b0"),
+        ("efficientnet-edgetpu-xl", "efficientnet-edgetpu-l"),
+        ("autoseg-xs", "autoseg-edgetpu-xs"),
     ],
 )
 def test_an_unknown_name_gets_a_suggestion(wrong, right):

@@ -80,6 +80,12 @@ def test_fused_ibn_has_its_stride_on_either_convolution():
     assert first.parameters == second.parameters
 
 
+def test_fused_ibn_has_its_groups_on_the_full_convolution():
+    network = read(fused_ibn, Bottleneck(filters=16, expansion=4, groups=4))
+    assert [layer.g for layer in network.layers[:2]] == [4, 1]
+    assert network.layers[0].macs == 64 * 9 * 16 * 64 // 4
+
+
 def test_fused_ibn_at_expansion_1_is_the_projection_alone():
     network = read(fused_ibn, Bottleneck(filters=24, expansion=1, stride=2))
     assert kinds(network) == ["pointwise"]
@@ -112,6 +118,7 @@ def test_classifier_ends_in_one_logit_per_class():
         ("kernel", 0, 1),
         ("expansion", 0, 1),
         ("stride", 0, 1),
+        ("groups", 0, 1),
         ("squeezed", -1, 0),
     ],
 )

@@ -24,17 +24,28 @@ class TestNetworkSpace:
         assert first == named(name).network(choice)
         assert first == read_layers(first.name, space.function(choice))
 
-    def test_every_decision_matters_everywhere(self, name):
-        """What `applicable` claims: changing one decision changes the network."""
+    def test_decisions_matter_where_they_apply(self, name):
+        """What `applicable` claims: a decision changes the network, or neither it nor its name."""
         space = named(name)
         (choice,) = space.space.sample(1, np.random.default_rng(4))
-        assert space.applicable(choice[None]).all()
+        applies = space.applicable(choice[None])[0]
         network = space.network(choice)
         for column, count in enumerate(space.space.cardinalities):
             other = choice.copy()
             other[column] = (other[column] + 1) % count
-            changed = space.network(other)
-            assert changed.layers != network.layers, space.space.decisions[column].name
+            changed, decision = space.network(other), space.space.decisions[column].name
+            if applies[column]:
+                assert changed.layers != network.layers, decision
+                assert changed.name != network.name, decision
+            else:
+                assert changed == network, decision
+
+    def test_names_and_choices_are_each_others_reverse(self, name):
+        """But for decisions that do not apply, which read as their first value."""
+        space = named(name)
+        for choice in space.space.sample(30, np.random.default_rng(5)):
+            found = space.choice_named(space.network_name(space.space.values(choice)))
+            assert np.array_equal(found, np.where(space.applicable(choice[None])[0], choice, 0))
 
     def test_applicable_checks_its_choices(self, name):
         space = named(name)
@@ -53,8 +64,10 @@ class TestNetworkSpace:
 
 
 def test_an_unknown_space_gets_a_suggestion():
-    sentence = "unknown space 'mnasnett': did you mean 'mnasnet'? known are mnasnet, macro, s1"
+    sentence = "unknown space 'mnasnett': did you mean 'mnasnet'? known are mnasnet, macro, s1, s2"
     with pytest.raises(SpaceError, match=re.escape(sentence)):
         named("mnasnett")
+    with pytest.raises(SpaceError, match="unknown space 's3-group': did you mean 's3-groups'"):
+        named("s3-group")
     with pytest.raises(SpaceError, match="unknown space 'x': known are"):
         named("x")

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas import networks
+from nahas.children.keras_file import weights_hash
 from nahas.children.quiet import import_keras
-from nahas.costmodel.card import weights_hash
 from nahas.costmodel.checkpoint import Row
 from nahas.costmodel.held_out import Errors, errors_of
 from nahas.costmodel.layerwise.costs import HEADS, heads_of
@@ -23,7 +23,14 @@ from nahas.costmodel.layerwise.features import (
 )
 from nahas.costmodel.layerwise.model import LayerCard, LayerCostModel
 from nahas.costmodel.layerwise.origin import origin_here
-from nahas.costmodel.layerwise.pairs import draw, held_accelerators, solved, source
+from nahas.costmodel.layerwise.pairs import (
+    HELD_NETWORKS,
+    SPACES,
+    draw,
+    held_accelerators,
+    solved,
+    source,
+)
 from nahas.energy import Tables
 from nahas.errors import CostModelError
 from nahas.kernels.records import CostRow, HardwareRow, LayerRow
@@ -243,9 +250,9 @@ def _ranges(of: Source, pairs: NDArray[np.int64]) -> dict[str, list[float]]:
 
 
 def held_out_errors(model: LayerCostModel, of: Source, recipe: LayerRecipe) -> Errors:
-    """Errors on further pairs, on the fixed networks, and on designs of every space.
+    """Errors on further pairs, on the held networks, and on designs of the spaces.
 
-    The layers of the fixed networks are not learned from, nor are the accelerators that networks
+    The layers of the held networks are not learned from, nor are the accelerators that networks
     are tested on here. Networks of the spaces consist of layers that are, where pairs are many.
     None is left out that is beyond what so few pairs teach.
     """
@@ -256,9 +263,9 @@ def held_out_errors(model: LayerCostModel, of: Source, recipe: LayerRecipe) -> E
     of_layers = {h: errors_of(predicted[:, i], true[:, i]) for i, h in enumerate(COSTS)}
     errors: Errors = {"layers": of_layers}
     rng = np.random.default_rng((recipe.seed, 1))  # not the networks that were learned from
-    for name in networks.NAMES:
+    for name in HELD_NETWORKS:
         errors[name] = _network_errors(model, [networks.named(name)] * ACCELERATORS, of)
-    for name in spaces.NAMES:
+    for name in SPACES:
         space = spaces.named(name)
         drawn = [space.network(choice) for choice in space.space.sample(DESIGNS, rng)]
         errors[name] = _network_errors(model, drawn, of)
