@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from nahas.accuracy.measured import MeasuredTable
 from nahas.accuracy.named import Source, backend_of
 from nahas.cost import DesignCosts
 from nahas.energy import Tables
+from nahas.files import json_text
 from nahas.hardware import Hardware, hardware_from
 from nahas.network import Network
 from nahas.reward import Limit
@@ -60,8 +62,8 @@ class Search:
         accuracy: where accuracies come from: 'surrogate', 'table', 'train' or 'one-shot'; None
             is what `table`, `surrogate`, `supernet` or `data` speak of, else the packaged
             surrogate of the space.
-        table, surrogate, supernet, data, proxy_epochs, proxy_images: the fields of
-            `nahas.accuracy.named.Source`.
+        table, surrogate, supernet, data, image_size, proxy_images, proxy_epochs, proxy_halving:
+            the fields of `nahas.accuracy.named.Source`.
         controller: 'ppo', 'reinforce', 'random', or the name of a plug-in (`nahas.plugins`).
         seed: of all randomness.
         trials: end of the search, counted over the whole study.
@@ -87,8 +89,10 @@ class Search:
     surrogate: Path | None = None
     supernet: Path | None = None
     data: str | None = None
-    proxy_epochs: int | None = None
+    image_size: int | None = None
     proxy_images: int | None = None
+    proxy_epochs: int | None = None
+    proxy_halving: bool | None = None
     controller: str = "ppo"
     seed: int = 0
     trials: int = 2500
@@ -117,16 +121,10 @@ class Search:
     @property
     def source(self) -> Source:
         """Where accuracies come from; what is trained is kept beside the study."""
-        return Source(
-            kind=self.accuracy,
-            table=self.table,
-            surrogate=self.surrogate,
-            supernet=self.supernet,
-            data=self.data,
-            proxy_epochs=self.proxy_epochs,
-            proxy_images=self.proxy_images,
-            folder=self.study.parent if self.study else None,
-        )
+        own = [part.name for part in fields(Source) if part.name not in ("kind", "folder")]
+        folder = self.study.parent if self.study else None
+        named_so = {name: getattr(self, name) for name in own}
+        return Source(kind=self.accuracy, folder=folder, **named_so)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +176,7 @@ class Problem:
 
     def _accuracy_fingerprint(self, choices: ChoiceArray) -> str:
         if isinstance(self.accuracy, Slow):
-            return self.accuracy.fingerprint
+            return _hash(json_text(self.accuracy.identity))
         return _hashed(self.accuracy.accuracy(choices))
 
 
@@ -250,13 +248,13 @@ def unmeasured(problem: Problem) -> Problem:
     if not isinstance(problem.accuracy, Slow):
         return problem
     slow = problem.accuracy
-    return replace(problem, accuracy=_Unmeasured(slow.label, slow.fingerprint))
+    return replace(problem, accuracy=_Unmeasured(slow.label, slow.identity))
 
 
 @dataclass(frozen=True)
 class _Unmeasured:
     label: str
-    fingerprint: str
+    identity: Mapping[str, Any]
 
     def accuracy(self, choices: ChoiceArray) -> NDArray[np.float64]:
         return np.full(len(choices), np.nan)
@@ -264,5 +262,8 @@ class _Unmeasured:
 
 def _hashed(numbers: Iterable[float]) -> str:
     # Nine digits: the last bits of a matrix product differ between processors.
-    text = " ".join(f"{number:.9g}" for number in numbers)
+    return _hash(" ".join(f"{number:.9g}" for number in numbers))
+
+
+def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]

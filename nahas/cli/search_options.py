@@ -119,16 +119,28 @@ def accuracy_options() -> list[Callable[[F], F]]:
             "a folder or an .npz file.",
         ),
         click.option(
+            "--image-size",
+            metavar="PIXELS",
+            type=click.IntRange(min=1),
+            help="Side of the images of a folder.",
+        ),
+        click.option(
+            "--proxy-images",
+            metavar="N",
+            type=click.IntRange(min=1),
+            help="Learn and hold out N images at most.  [default: all]",
+        ),
+        click.option(
             "--proxy-epochs",
             metavar="N",
             type=click.IntRange(min=1),
             help="Epochs of such a training.  [default: those of the proxy recipe]",
         ),
         click.option(
-            "--proxy-images",
-            metavar="N",
-            type=click.IntRange(min=1),
-            help="Images that --data is cut down to.  [default: all]",
+            "--proxy-halving",
+            is_flag=True,
+            default=None,
+            help="Stop the worse half of a batch's networks early, again and again.",
         ),
     ]
 
