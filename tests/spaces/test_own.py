@@ -248,6 +248,16 @@ WRONG = {
 }
 
 
+def test_the_documentation_runs(root):
+    blocks = re.findall(r"```python\n(.*?)```", (root / "docs" / "own_spaces.md").read_text(), re.S)
+    said: dict[str, object] = {}
+    exec(blocks[0], said)
+    assert [d.name for d in said["mine"].space.decisions][:3] == ["width", "depth", "kernel0"]
+    pytest.importorskip("optuna", reason="needs the extra search")
+    exec(blocks[1], said)
+    said["space"].check(said["driven"].ask(2))
+
+
 class TestErrors:
     @pytest.mark.parametrize(("filters", "sentence"), WRONG.values(), ids=WRONG)
     def test_say_what_is_wrong_in_a_function(self, filters, sentence):
@@ -292,4 +302,4 @@ class TestErrors:
         with pytest.raises(SpaceError, match="'width' is 17"):
             network_space(whole, reference={"width": 17})
         with pytest.raises(SpaceError, match="did you mean 'width'"):
-            network_space(reference={"widht": 16})(whole)
+            network_space(reference={"widths": 16})(whole)
