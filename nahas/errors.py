@@ -13,7 +13,6 @@ The tree::
     ├── DataError        a data set that is missing, damaged or cannot be divided
     ├── TrainingError    a child that cannot be trained so, or whose files are damaged
     ├── AccuracyError    an accuracy source that is missing, damaged or asked outside its space
-    ├── SupernetError    shared weights that are damaged, of another space, or learn nothing
     ├── CostModelError   a cost model that is damaged, or of another space or simulator
     ├── StudyError       a study file that is damaged, newer, in use or of another search
     ├── InteropError     a file of another tool that cannot be read
@@ -66,10 +65,6 @@ class TrainingError(NahasError):
 
 class AccuracyError(NahasError):
     """An accuracy source that is missing, damaged or asked outside its space."""
-
-
-class SupernetError(NahasError):
-    """Shared weights that are damaged, of another space, or learn nothing."""
 
 
 class CostModelError(NahasError):

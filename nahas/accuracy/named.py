@@ -167,4 +167,10 @@ def _images(source: Source) -> Dataset:
 
 
 def _one_shot(source: Source, space: NetworkSpace) -> AccuracyBackend:
-    raise NotImplementedError
+    from nahas.accuracy.oneshot import OneShotAccuracy
+    from nahas.children.data import open_dataset
+
+    assert source.supernet is not None  # it is needed, and was found there
+    if source.data is None:
+        raise UsageError("--accuracy one-shot needs --data, the images to measure networks on")
+    return OneShotAccuracy(space, source.supernet, open_dataset(source.data))

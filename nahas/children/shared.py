@@ -204,19 +204,28 @@ class SharedWeights:
         space: read for the task of the images.
         on: the operations that hold them.
         seed: of the initial values; a weight's depend on the seed and its name alone.
+        arrays: by name, to begin with; None draws them.
 
     Attributes:
         variables: by name.
         slots: by name, what the optimiser keeps of a variable; none before its first update.
     """
 
-    def __init__(self, space: NetworkSpace, on: Operations, seed: int = 0) -> None:
+    def __init__(
+        self,
+        space: NetworkSpace,
+        on: Operations,
+        seed: int = 0,
+        arrays: Mapping[str, NDArray[Any]] | None = None,
+    ) -> None:
         self.on = on
         self.seed = seed
         self.variables: dict[str, Any] = {}
         self.slots: dict[str, tuple[Any, ...]] = {}
-        for name, shape in survey(space).items():
-            self.variables[name] = on.variable(self._initial(name, shape))
+        if arrays is None:
+            shapes = survey(space)
+            arrays = {name: self._initial(name, shape) for name, shape in shapes.items()}
+        self.assign(arrays)
 
     @property
     def parameters(self) -> int:
@@ -368,9 +377,14 @@ class SharedBuilder:
         part: str = "",
     ) -> Any:
         """Convolution with its normalisation or bias."""
-        size = {"channels": self.channels(x), "filters": filters}
-        how = {"kernel": kernel, "groups": groups, "normalize": normalize}
-        shapes = self._parts.conv(part, **size, **how)
+        shapes = self._parts.conv(
+            part,
+            kernel=kernel,
+            groups=groups,
+            channels=self.channels(x),
+            filters=filters,
+            normalize=normalize,
+        )
         weights = self._taken(shapes)
         y = self._on.conv(x, weights[0], stride=stride, groups=groups, dilation=dilation)
         self._note(shapes, y)

@@ -19,7 +19,7 @@ DOWNLOAD = "download"
 
 def search_options(function: F) -> F:
     """What to search, for what, and for how long."""
-    groups = (_what_options(), accuracy_options(), _reward_options(), _how_options())
+    groups = (_what_options(), accuracy_options(), _reward_options("hard"), _how_options())
     for option in reversed(list(chain(*groups))):
         function = option(function)
     return function
@@ -145,7 +145,18 @@ def accuracy_options() -> list[Callable[[F], F]]:
     ]
 
 
-def _reward_options() -> list[Callable[[F], F]]:
+def reward_options(*, reward: str) -> Callable[[F], F]:
+    """Targets, the baseline and the reward, `reward` by default."""
+
+    def add(function: F) -> F:
+        for option in reversed(_reward_options(reward)):
+            function = option(function)
+        return function
+
+    return add
+
+
+def _reward_options(reward: str) -> list[Callable[[F], F]]:
     return [
         _target("latency", "ms", "1x"),
         _target("energy", "mJ", "none"),
@@ -159,7 +170,7 @@ def _reward_options() -> list[Callable[[F], F]]:
         ),
         click.option(
             "--reward",
-            default="hard",
+            default=reward,
             show_default=True,
             help="'hard' pays nothing below a target, 'soft' always trades; 'relu' and 'absolute' "
             "add instead of multiplying.",

@@ -118,8 +118,8 @@ class Reinforce:
         # A sum of probabilities that rounds to less than 1 must not leave the last allowed value.
         last = self._allowed.shape[1] - 1 - self._allowed[:, ::-1].argmax(axis=1)
         draws = self._rng.random((count, len(last)))
-        picks = (draws[:, :, None] >= reached).sum(axis=2)
-        return np.minimum(picks, last)
+        picks: ChoiceArray = np.minimum((draws[:, :, None] >= reached).sum(axis=2), last)
+        return picks
 
     def tell(self, choices: ChoiceArray, rewards: NDArray[np.float64]) -> None:
         """Improve the policy by the rewards [count] of what it proposed."""
