@@ -24,6 +24,7 @@ from nahas.reward import Limit
 from nahas.spaces.accelerator import accelerator_space
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
+from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray
 from nahas.vocabulary import Objective
 
@@ -42,8 +43,8 @@ REFERENCES = {
 }
 """The network of each space that a search sets out from: MobileNetV2-like in expansions, kernel
 and layers as far as the space has them, and EfficientNet-B0 (in `s3` but for the expansion of its
-first block, which has none) in those around it. With the baseline accelerator it is what relative
-targets are multiples of."""
+first block, which has none) in those around it. A space that is not here has a `reference`
+itself. With the baseline accelerator it is what relative targets are multiples of."""
 
 _PROBES = 32
 
@@ -56,14 +57,14 @@ class Search:
     metric ('0.8x'); None sets none.
 
     Attributes:
-        space: name of the network space.
+        space: name of the network space; `FILE.py:NAME` for one's own.
         hardware_space: name of the space of accelerators.
         accuracy: where accuracies come from: 'surrogate', 'table', 'train' or 'one-shot'; None
             is what `table`, `surrogate`, `supernet` or `data` speak of, else the packaged
             surrogate of the space.
         table, surrogate, supernet, data, image_size, proxy_images, proxy_epochs, proxy_halving:
             the fields of `nahas.accuracy.named.Source`.
-        controller: 'ppo', 'reinforce', 'random' or a plug-in's.
+        controller: 'ppo', 'reinforce', 'random', or the name of a plug-in (`nahas.plugins`).
         seed: of all randomness.
         trials: end of the search, counted over the whole study.
         batch: trials between two lessons of the controller.
@@ -179,8 +180,17 @@ class Problem:
         return _hashed(self.accuracy.accuracy(choices))
 
 
-def problem_of(search: Search, accuracy: AccuracyBackend | None = None) -> Problem:
-    """The problem that the options name; with `accuracy`, where they are not to say it.
+def problem_of(
+    search: Search,
+    accuracy: AccuracyBackend | None = None,
+    network_space: NetworkSpace | None = None,
+) -> Problem:
+    """The problem that the options name.
+
+    Args:
+        search: the options.
+        accuracy: where accuracies come from, in place of what they name.
+        network_space: a space to search in place of the one that they name.
 
     Raises:
         NahasError: for an unknown space, hardware, controller or table, or a cost model that
@@ -191,8 +201,8 @@ def problem_of(search: Search, accuracy: AccuracyBackend | None = None) -> Probl
     from nahas.simulate import simulate_designs
     from nahas.spaces.simulated import simulate_choices
 
-    network_space = named(search.space)
-    reference = network_space.choice_named(REFERENCES[search.space])
+    network_space = network_space or named(search.space)
+    reference = _reference(network_space)
     searched = network_space
     if accuracy is None:
         searched, accuracy = backend_of(search.source, network_space)
@@ -225,6 +235,12 @@ def _predicted(problem: Problem, path: Path, objective: Objective, tables: Table
         predict=partial(predicted_costs, model),
         cost_model=model.card.weights_sha256,
     )
+
+
+def _reference(space: NetworkSpace) -> ChoiceArray:
+    if space.name in REFERENCES:
+        return space.choice_named(REFERENCES[space.name])
+    return space.reference_choice
 
 
 def unmeasured(problem: Problem) -> Problem:

@@ -129,7 +129,7 @@ def backend_of(source: Source, space: NetworkSpace) -> tuple[NetworkSpace, Accur
     from nahas.accuracy.surrogate import load_surrogate, packaged_surrogate
 
     if source.surrogate is None:
-        return space, packaged_surrogate(space.name)
+        return space, packaged_surrogate(space.place)
     return space, load_surrogate(source.surrogate, space)
 
 

@@ -26,6 +26,7 @@ from nahas.cli.simulate import simulate
 from nahas.cli.tile_bench import tile_bench
 from nahas.cli.train_child import train_child
 from nahas.cli.train_costmodel import train_costmodel
+from nahas.cli.train_supernet import train_supernet
 from nahas.cli.validate import validate
 from nahas.errors import NahasError
 
@@ -94,6 +95,7 @@ for _command in (
     validate,
     train_costmodel,
     train_child,
+    train_supernet,
     fit_surrogate,
     doctor,
 ):

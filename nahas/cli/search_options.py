@@ -23,7 +23,7 @@ def search_options(function: F) -> F:
         _what_options(),
         _accuracy_options(),
         _images_options(),
-        _reward_options(),
+        _reward_options("hard"),
         _how_options(),
     )
     for option in reversed(list(chain(*groups))):
@@ -37,8 +37,9 @@ def with_absolute_paths(options: dict[str, Any]) -> dict[str, Any]:
     So a run's saved options mean the same when it is resumed from another folder.
     """
     from nahas.hardware import PRESETS
+    from nahas.spaces.from_file import absolute
 
-    files: dict[str, Any] = {}
+    files: dict[str, Any] = {"space": absolute(options["space"])}
     for name in ("tables", "cost_model", "surrogate", "supernet"):
         if options[name] is not None:
             files[name] = Path(options[name]).absolute()
@@ -54,7 +55,13 @@ def with_absolute_paths(options: dict[str, Any]) -> dict[str, Any]:
 
 def _what_options() -> list[Callable[[F], F]]:
     return [
-        click.option("--space", default="mnasnet", show_default=True, help="The network space."),
+        click.option(
+            "--space",
+            metavar="NAME|FILE.py:NAME",
+            default="mnasnet",
+            show_default=True,
+            help="The network space, or one of your own in a file.",
+        ),
         click.option(
             "--hardware-space",
             default="paper",
@@ -150,7 +157,18 @@ def _images_options() -> list[Callable[[F], F]]:
     ]
 
 
-def _reward_options() -> list[Callable[[F], F]]:
+def reward_options(*, reward: str) -> Callable[[F], F]:
+    """Targets, the baseline and the reward, `reward` by default."""
+
+    def add(function: F) -> F:
+        for option in reversed(_reward_options(reward)):
+            function = option(function)
+        return function
+
+    return add
+
+
+def _reward_options(reward: str) -> list[Callable[[F], F]]:
     return [
         _target("latency", "ms", "1x"),
         _target("energy", "mJ", "none"),
@@ -164,7 +182,7 @@ def _reward_options() -> list[Callable[[F], F]]:
         ),
         click.option(
             "--reward",
-            default="hard",
+            default=reward,
             show_default=True,
             help="'hard' pays nothing below a target, 'soft' always trades; 'relu' and 'absolute' "
             "add instead of multiplying.",
@@ -184,7 +202,8 @@ def _how_options() -> list[Callable[[F], F]]:
             "--controller",
             default="ppo",
             show_default=True,
-            help="Who proposes: ppo, reinforce, random, or a plug-in.",
+            help="Who proposes: ppo, reinforce, random, optuna-tpe, pyglove-evolution, or another "
+            "plug-in.",
         ),
         click.option(
             "--batch",

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from nahas.children import shared
 from nahas.children.graph import keras_model
 from nahas.children.operations import Rates, operations, same_padding
-from nahas.children.shared import SharedBuilder, SharedWeights, run_links, survey
 from nahas.children.quiet import import_keras
-from nahas.spaces.blocks import Bottleneck, classifier, conv, ibn
+from nahas.children.shared import SharedBuilder, SharedWeights, run_links, survey
+from nahas.spaces.blocks import Bottleneck, conv, ibn
 from nahas.spaces.builder import read_layers
 from nahas.spaces.named import named
 from nahas.spaces.networks import Link, NetworkSpace
