@@ -140,7 +140,10 @@ def train_supernet(out: Output, /, **options: Any) -> int | None:
         dataset = open_dataset(options["data"], seed=options["seed"], limit=options["limit"])
         steps = recipe.epochs * max(dataset.sizes["train"] // recipe.batch, 1)
         with out.progress("training", steps) as progress:
-            how = {"run": run, "progress": lambda done, _, note: progress.update(done, note)}
+            how: dict[str, Any] = {
+                "run": run,
+                "progress": lambda done, _, note: progress.update(done, note),
+            }
             if options["policy"] == "none":
                 return _show(out, _weights_alone(options, dataset, recipe, how), None, run)
             from nahas.oneshot import PolicyRecipe, one_shot

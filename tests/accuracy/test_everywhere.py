@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -54,7 +55,16 @@ def _quick(monkeypatch, tmp_path):
     def train(_self, name, _choice, _folder, epochs):
         return Child(accuracy_percent=guess(name), epochs=epochs, seconds=1.0, reason="")
 
+    def load_supernet(_path, space, _task):
+        def accuracy(choice, batches):
+            assert sum(len(labels) for _, labels in batches) > 0
+            return guess(space.network_name(space.space.values(choice)))
+
+        card = SimpleNamespace(recipe={"batch": 4}, weights_sha256="0" * 64)
+        return SimpleNamespace(space=space, accuracy=accuracy), card
+
     monkeypatch.setattr(TrainedChildren, "_trained", train)
+    monkeypatch.setattr("nahas.accuracy.oneshot.load_supernet", load_supernet)
     monkeypatch.setattr("nahas.report.write.write_figures", lambda *_: [])
     monkeypatch.chdir(tmp_path)
 
@@ -65,6 +75,7 @@ def options(files: Path, space: str) -> dict[str, dict[str, object]]:
         "table": {"table": files / f"{space}.csv"},
         "surrogate": {"surrogate": files / f"{space}.npz"},
         "train": {"data": str(files / "images.npz"), "proxy_epochs": 1},
+        "one-shot": {"supernet": files / "shared.npz", "data": str(files / "images.npz")},
     }
 
 
@@ -72,6 +83,7 @@ LABELS = {
     "table": f"{WHAT}, measured",
     "surrogate": f"{WHAT}, predicted",
     "train": "images top-1 % on validation images, each network trained for 1 epoch",
+    "one-shot": "images top-1 %, with shared weights (not trained alone)",
 }
 
 
