@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,14 @@ from nahas.accuracy.measured import MeasuredTable
 from nahas.accuracy.named import Source, backend_of
 from nahas.cost import DesignCosts
 from nahas.energy import Tables
+from nahas.files import json_text
 from nahas.hardware import Hardware, hardware_from
 from nahas.network import Network
 from nahas.reward import Limit
 from nahas.spaces.accelerator import accelerator_space
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
+from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray
 from nahas.vocabulary import Objective
 
@@ -40,8 +43,8 @@ REFERENCES = {
 }
 """The network of each space that a search sets out from: MobileNetV2-like in expansions, kernel
 and layers as far as the space has them, and EfficientNet-B0 (in `s3` but for the expansion of its
-first block, which has none) in those around it. With the baseline accelerator it is what relative
-targets are multiples of."""
+first block, which has none) in those around it. A space that is not here has a `reference`
+itself. With the baseline accelerator it is what relative targets are multiples of."""
 
 _PROBES = 32
 
@@ -54,14 +57,14 @@ class Search:
     metric ('0.8x'); None sets none.
 
     Attributes:
-        space: name of the network space.
+        space: name of the network space; `FILE.py:NAME` for one's own.
         hardware_space: name of the space of accelerators.
         accuracy: where accuracies come from: 'surrogate', 'table', 'train' or 'one-shot'; None
             is what `table`, `surrogate`, `supernet` or `data` speak of, else the packaged
             surrogate of the space.
-        table, surrogate, supernet, data, proxy_epochs, proxy_images: the fields of
-            `nahas.accuracy.named.Source`.
-        controller: 'ppo', 'reinforce', 'random' or a plug-in's.
+        table, surrogate, supernet, data, image_size, proxy_images, proxy_epochs, proxy_halving:
+            the fields of `nahas.accuracy.named.Source`.
+        controller: 'ppo', 'reinforce', 'random', or the name of a plug-in (`nahas.plugins`).
         seed: of all randomness.
         trials: end of the search, counted over the whole study.
         batch: trials between two lessons of the controller.
@@ -86,8 +89,10 @@ class Search:
     surrogate: Path | None = None
     supernet: Path | None = None
     data: str | None = None
-    proxy_epochs: int | None = None
+    image_size: int | None = None
     proxy_images: int | None = None
+    proxy_epochs: int | None = None
+    proxy_halving: bool | None = None
     controller: str = "ppo"
     seed: int = 0
     trials: int = 2500
@@ -116,16 +121,10 @@ class Search:
     @property
     def source(self) -> Source:
         """Where accuracies come from; what is trained is kept beside the study."""
-        return Source(
-            kind=self.accuracy,
-            table=self.table,
-            surrogate=self.surrogate,
-            supernet=self.supernet,
-            data=self.data,
-            proxy_epochs=self.proxy_epochs,
-            proxy_images=self.proxy_images,
-            folder=self.study.parent if self.study else None,
-        )
+        own = [part.name for part in fields(Source) if part.name not in ("kind", "folder")]
+        folder = self.study.parent if self.study else None
+        named_so = {name: getattr(self, name) for name in own}
+        return Source(kind=self.accuracy, folder=folder, **named_so)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,12 +176,21 @@ class Problem:
 
     def _accuracy_fingerprint(self, choices: ChoiceArray) -> str:
         if isinstance(self.accuracy, Slow):
-            return self.accuracy.fingerprint
+            return _hash(json_text(self.accuracy.identity))
         return _hashed(self.accuracy.accuracy(choices))
 
 
-def problem_of(search: Search, accuracy: AccuracyBackend | None = None) -> Problem:
-    """The problem that the options name; with `accuracy`, where they are not to say it.
+def problem_of(
+    search: Search,
+    accuracy: AccuracyBackend | None = None,
+    network_space: NetworkSpace | None = None,
+) -> Problem:
+    """The problem that the options name.
+
+    Args:
+        search: the options.
+        accuracy: where accuracies come from, in place of what they name.
+        network_space: a space to search in place of the one that they name.
 
     Raises:
         NahasError: for an unknown space, hardware, controller or table, or a cost model that
@@ -193,8 +201,8 @@ def problem_of(search: Search, accuracy: AccuracyBackend | None = None) -> Probl
     from nahas.simulate import simulate_designs
     from nahas.spaces.simulated import simulate_choices
 
-    network_space = named(search.space)
-    reference = network_space.choice_named(REFERENCES[search.space])
+    network_space = network_space or named(search.space)
+    reference = _reference(network_space)
     searched = network_space
     if accuracy is None:
         searched, accuracy = backend_of(search.source, network_space)
@@ -229,18 +237,24 @@ def _predicted(problem: Problem, path: Path, objective: Objective, tables: Table
     )
 
 
+def _reference(space: NetworkSpace) -> ChoiceArray:
+    if space.name in REFERENCES:
+        return space.choice_named(REFERENCES[space.name])
+    return space.reference_choice
+
+
 def unmeasured(problem: Problem) -> Problem:
     """The same problem where nothing is trained: a slow back-end's accuracies are NaN."""
     if not isinstance(problem.accuracy, Slow):
         return problem
     slow = problem.accuracy
-    return replace(problem, accuracy=_Unmeasured(slow.label, slow.fingerprint))
+    return replace(problem, accuracy=_Unmeasured(slow.label, slow.identity))
 
 
 @dataclass(frozen=True)
 class _Unmeasured:
     label: str
-    fingerprint: str
+    identity: Mapping[str, Any]
 
     def accuracy(self, choices: ChoiceArray) -> NDArray[np.float64]:
         return np.full(len(choices), np.nan)
@@ -248,5 +262,8 @@ class _Unmeasured:
 
 def _hashed(numbers: Iterable[float]) -> str:
     # Nine digits: the last bits of a matrix product differ between processors.
-    text = " ".join(f"{number:.9g}" for number in numbers)
+    return _hash(" ".join(f"{number:.9g}" for number in numbers))
+
+
+def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,6 @@ class Slow(Protocol):
         ...
 
     @property
-    def fingerprint(self) -> str:
-        """A hash of all that its accuracies follow from: recipe, images, weights."""
+    def identity(self) -> Mapping[str, Any]:
+        """What makes its accuracies these and no others, in JSON's types; measures nothing."""
         ...

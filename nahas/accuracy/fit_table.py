@@ -73,9 +73,15 @@ def fit_table(
         noise=process.noise,
         offset=offset,
     )
-    predicted, deviation = left_out(process, inputs, targets)
-    sizes = raw[:, features.kinds == SIZE_OF_ALL][:, 0]
-    card = {
+    told = _told(process, inputs, targets, raw[:, features.kinds == SIZE_OF_ALL][:, 0])
+    counts = {"networks": len(choices), "failed": failed, "seeds": table.seeds}
+    return surrogate, {**_origin(table, surrogate, seed), **counts, **told}
+
+
+def _origin(table: MeasuredFile, surrogate: Surrogate, seed: int) -> dict[str, Any]:
+    """What a card says of where a surrogate comes from."""
+    space = surrogate.space
+    return {
         "schema_version": SCHEMA_VERSION,
         "label": surrogate.label,
         "space": space.name,
@@ -89,20 +95,23 @@ def fit_table(
             "seed": seed,
             "steps": STEPS,
         },
-        "networks": len(choices),
-        "failed": failed,
-        "seeds": table.seeds,
-        "amplitude_pp": process.amplitude,
-        "noise_pp": process.noise,
-        "held_out": {
-            "surrogate": {"left_out": compare(predicted + offset, accuracy)},
-            "multiply_accumulates": {"left_out": _ranks(sizes, accuracy)},
-        },
-        "calibration": {"left_out": calibration(predicted, deviation, targets)},
+        "amplitude_pp": surrogate.amplitude,
+        "noise_pp": surrogate.noise,
         "decisions": schema(space),
         "versions": fitting_versions(),
     }
-    return surrogate, card
+
+
+def _told(process: Process, inputs: Floats, targets: Floats, sizes: Floats) -> dict[str, Any]:
+    """What a card says of how well networks are predicted from all others."""
+    predicted, deviation = left_out(process, inputs, targets)
+    return {
+        "held_out": {
+            "surrogate": {"left_out": compare(predicted, targets)},
+            "multiply_accumulates": {"left_out": _ranks(sizes, targets)},
+        },
+        "calibration": {"left_out": calibration(predicted, deviation, targets)},
+    }
 
 
 SIZE_OF_ALL = 3

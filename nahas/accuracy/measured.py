@@ -44,7 +44,8 @@ class Measured:
         epochs: trained.
         seed: of the training.
         seconds: that it took.
-        reason: why there is no accuracy; empty where there is one.
+        reason: why there is no accuracy, or why training ended before its end; empty where
+            neither is so.
     """
 
     network: str
@@ -324,7 +325,7 @@ def _row(line: str, row: Mapping[str, str | None]) -> Measured:
         )
     return Measured(
         network=network,
-        accuracy_percent=math.nan if reason else accuracy,
+        accuracy_percent=accuracy,
         test_percent=test,
         epochs=int(_number(line, "epochs", row.get("epochs") or "0")),
         seed=int(_number(line, "seed", row.get("seed") or "0")),

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nahas.accuracy.backend import AccuracyBackend
 from nahas.datafiles import nearest
 from nahas.errors import UsageError
 from nahas.spaces.networks import NetworkSpace
 
+if TYPE_CHECKING:
+    from nahas.children.data import Dataset
+
 OPTIONS = {
     "surrogate": ("surrogate",),
     "table": ("table",),
-    "train": ("data", "proxy_epochs", "proxy_images"),
-    "one-shot": ("supernet", "data"),
+    "train": ("data", "image_size", "proxy_images", "proxy_epochs", "proxy_halving"),
+    "one-shot": ("supernet", "data", "image_size", "proxy_images"),
 }
 """What may be said of each back-end."""
 
@@ -22,17 +27,22 @@ TELLING = {
     "surrogate": "surrogate",
     "table": "table",
     "supernet": "one-shot",
-    "data": "train",
-    "proxy_epochs": "train",
-    "proxy_images": "train",
+    **dict.fromkeys(("data", "image_size", "proxy_images"), "train"),
+    **dict.fromkeys(("proxy_epochs", "proxy_halving"), "train"),
 }
 """Which back-end an option speaks of where none is named; the first that is given decides."""
 
-NEEDED = {
-    "table": ("table", "a file of measured accuracies"),
-    "one-shot": ("supernet", "a file of shared weights, made by 'nahas train-supernet'"),
-    "train": ("data", "the images to train on, like cifar10 or a folder"),
+_IMAGES = {"data": "images, like cifar10 or a folder of them"}
+
+NEEDED: Mapping[str, Mapping[str, str]] = {
+    "table": {"table": "a file of measured accuracies"},
+    "train": _IMAGES,
+    "one-shot": {"supernet": "a file of shared weights, made by 'nahas train-supernet'", **_IMAGES},
 }
+"""What must be said of a back-end, and what that is."""
+
+LEDGER = "children.json"
+"""The file of a run folder that remembers every child that was trained."""
 
 PUBLISHED = ".json"
 """How the name of the published table of `macro` ends; tables of one's own are CSV."""
@@ -48,8 +58,10 @@ class Source:
         table: file of measured accuracies.
         supernet: file of shared weights.
         data: name or path of images, which children are trained or measured on.
+        image_size: side of the images of a folder.
+        proxy_images: to learn and hold out, at most; None is all.
         proxy_epochs: to train a child for; None is the recipe's.
-        proxy_images: to train it on, at most; None is all.
+        proxy_halving: stop the worse half of the children of a batch early, again and again.
         folder: that keeps what was trained, so that nothing is trained twice; None keeps it in
             memory.
     """
@@ -59,8 +71,10 @@ class Source:
     table: Path | None = None
     supernet: Path | None = None
     data: str | None = None
-    proxy_epochs: int | None = None
+    image_size: int | None = None
     proxy_images: int | None = None
+    proxy_epochs: int | None = None
+    proxy_halving: bool | None = None
     folder: Path | None = None
 
     @property
@@ -85,9 +99,9 @@ class Source:
                     f"{option(name)} goes with --accuracy {owners}, but accuracies come from "
                     f"'{kind}': leave one of them out"
                 )
-        needed, what = NEEDED.get(kind, ("", ""))
-        if needed and needed not in said:
-            raise UsageError(f"--accuracy {kind} needs {option(needed)}, {what}")
+        for name, what in NEEDED.get(kind, {}).items():
+            if name not in said:
+                raise UsageError(f"--accuracy {kind} needs {option(name)}, {what}")
         return kind
 
 
@@ -115,7 +129,7 @@ def backend_of(source: Source, space: NetworkSpace) -> tuple[NetworkSpace, Accur
     from nahas.accuracy.surrogate import load_surrogate, packaged_surrogate
 
     if source.surrogate is None:
-        return space, packaged_surrogate(space.name)
+        return space, packaged_surrogate(space.place)
     return space, load_surrogate(source.surrogate, space)
 
 
@@ -137,14 +151,27 @@ def _table(source: Source, space: NetworkSpace) -> tuple[NetworkSpace, AccuracyB
 
 
 def _trained(source: Source, space: NetworkSpace) -> AccuracyBackend:
-    raise NotImplementedError
+    from nahas.accuracy.trained import Halving, TrainedChildren
+    from nahas.children.recipe import PROXY
+
+    return TrainedChildren(
+        space,
+        _images(source),
+        replace(PROXY, epochs=source.proxy_epochs or PROXY.epochs),
+        ledger=source.folder / LEDGER if source.folder else None,
+        halving=Halving() if source.proxy_halving else None,
+    )
+
+
+def _images(source: Source) -> Dataset:
+    from nahas.children.data import open_dataset
+
+    assert source.data is not None  # it is needed, and was found there
+    return open_dataset(source.data, limit=source.proxy_images, image_size=source.image_size)
 
 
 def _one_shot(source: Source, space: NetworkSpace) -> AccuracyBackend:
     from nahas.accuracy.oneshot import OneShotAccuracy
-    from nahas.children.data import open_dataset
 
     assert source.supernet is not None  # it is needed, and was found there
-    if source.data is None:
-        raise UsageError("--accuracy one-shot needs --data, the images to measure networks on")
-    return OneShotAccuracy(space, source.supernet, open_dataset(source.data))
+    return OneShotAccuracy(space, source.supernet, _images(source))

@@ -64,12 +64,12 @@ class OneShotAccuracy:
         return self._supernet
 
     @property
-    def fingerprint(self) -> str:
-        """A hash of all that the accuracies follow from."""
-        digest = hashlib.sha256(self._weights_sha256.encode())
+    def identity(self) -> dict[str, Any]:
+        """What makes these accuracies these and no others, without measuring any."""
+        digest = hashlib.sha256()
         for images, labels in self._batches:
             digest.update(np.asarray(images).tobytes() + np.asarray(labels).tobytes())
-        return digest.hexdigest()[:16]
+        return {"weights_sha256": self._weights_sha256, "images_sha256": digest.hexdigest()}
 
     def accuracy(self, choices: ChoiceArray) -> NDArray[np.float64]:
         """Top-1 in percent [B] of network choices [B, D], with shared weights.

@@ -129,7 +129,8 @@ def _searched(out: Output, search: Search, folder: Path, options: dict[str, Any]
 
 
 def _folder(options: dict[str, Any]) -> Path:
-    return options["run_dir"] or Path("runs") / f"{options['space']}-{options['seed']}"
+    space = options["space"].rpartition(":")[2]  # without the file of one's own
+    return options["run_dir"] or Path("runs") / f"{space}-{options['seed']}"
 
 
 def _search(options: dict[str, Any], study: Path | None) -> Search:
@@ -148,8 +149,10 @@ def _search(options: dict[str, Any], study: Path | None) -> Search:
         surrogate=options["surrogate"],
         supernet=options["supernet"],
         data=options["data"],
-        proxy_epochs=options["proxy_epochs"],
+        image_size=options["image_size"],
         proxy_images=options["proxy_images"],
+        proxy_epochs=options["proxy_epochs"],
+        proxy_halving=options["proxy_halving"],
         controller=options["controller"],
         seed=options["seed"],
         trials=options["trials"],
@@ -290,7 +293,7 @@ def _foresee(out: Output, search: Search) -> int:
     problem = problem_of(trial)
     result = searched(unmeasured(problem), trial, lambda _: times.append(time.monotonic()))
     if isinstance(problem.accuracy, Slow):
-        out.say("the time that networks take to be trained or measured is not in it")
+        out.warn("the time that networks take to be trained or measured is not in it")
     start, per_batch = times[1] - times[0], (times[-1] - times[1]) / (len(times) - 2)
     batches = -(-search.trials // search.batch)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -29,6 +29,7 @@ COLUMNS = ("held out", "predictor", ">Kendall", ">Spearman", ">RMSE pp", ">MAE p
 )
 @click.option(
     "--space",
+    metavar="NAME|FILE.py:NAME",
     default="mnasnet",
     show_default=True,
     help="The space whose networks --table has measured.",

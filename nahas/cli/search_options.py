@@ -19,7 +19,13 @@ DOWNLOAD = "download"
 
 def search_options(function: F) -> F:
     """What to search, for what, and for how long."""
-    groups = (_what_options(), accuracy_options(), _reward_options("hard"), _how_options())
+    groups = (
+        _what_options(),
+        _accuracy_options(),
+        _images_options(),
+        _reward_options("hard"),
+        _how_options(),
+    )
     for option in reversed(list(chain(*groups))):
         function = option(function)
     return function
@@ -31,8 +37,9 @@ def with_absolute_paths(options: dict[str, Any]) -> dict[str, Any]:
     So a run's saved options mean the same when it is resumed from another folder.
     """
     from nahas.hardware import PRESETS
+    from nahas.spaces.from_file import absolute
 
-    files: dict[str, Any] = {}
+    files: dict[str, Any] = {"space": absolute(options["space"])}
     for name in ("tables", "cost_model", "surrogate", "supernet"):
         if options[name] is not None:
             files[name] = Path(options[name]).absolute()
@@ -48,7 +55,13 @@ def with_absolute_paths(options: dict[str, Any]) -> dict[str, Any]:
 
 def _what_options() -> list[Callable[[F], F]]:
     return [
-        click.option("--space", default="mnasnet", show_default=True, help="The network space."),
+        click.option(
+            "--space",
+            metavar="NAME|FILE.py:NAME",
+            default="mnasnet",
+            show_default=True,
+            help="The network space, or one of your own in a file.",
+        ),
         click.option(
             "--hardware-space",
             default="paper",
@@ -77,7 +90,7 @@ def _what_options() -> list[Callable[[F], F]]:
     ]
 
 
-def accuracy_options() -> list[Callable[[F], F]]:
+def _accuracy_options() -> list[Callable[[F], F]]:
     """Where accuracies come from: `nahas.accuracy.named.Source`."""
     return [
         click.option(
@@ -105,11 +118,29 @@ def accuracy_options() -> list[Callable[[F], F]]:
             type=click.Path(dir_okay=False, path_type=Path),
             help="Shared weights of 'nahas train-supernet'; their accuracy is no stand-alone one.",
         ),
+    ]
+
+
+def _images_options() -> list[Callable[[F], F]]:
+    """What networks are trained or measured on, where they are, and for how long."""
+    return [
         click.option(
             "--data",
             metavar="NAME|PATH",
             help="Images to train every proposed network on: cifar10, cifar100, fashion-mnist, "
             "a folder or an .npz file.",
+        ),
+        click.option(
+            "--image-size",
+            metavar="PIXELS",
+            type=click.IntRange(min=1),
+            help="Side of the images of a folder.",
+        ),
+        click.option(
+            "--proxy-images",
+            metavar="N",
+            type=click.IntRange(min=1),
+            help="Learn and hold out N images at most.  [default: all]",
         ),
         click.option(
             "--proxy-epochs",
@@ -118,10 +149,10 @@ def accuracy_options() -> list[Callable[[F], F]]:
             help="Epochs of such a training.  [default: those of the proxy recipe]",
         ),
         click.option(
-            "--proxy-images",
-            metavar="N",
-            type=click.IntRange(min=1),
-            help="Images that --data is cut down to.  [default: all]",
+            "--proxy-halving",
+            is_flag=True,
+            default=None,
+            help="Stop the worse half of a batch's networks early, again and again.",
         ),
     ]
 
@@ -171,7 +202,8 @@ def _how_options() -> list[Callable[[F], F]]:
             "--controller",
             default="ppo",
             show_default=True,
-            help="Who proposes: ppo, reinforce, random, or a plug-in.",
+            help="Who proposes: ppo, reinforce, random, optuna-tpe, pyglove-evolution, or another "
+            "plug-in.",
         ),
         click.option(
             "--batch",

@@ -15,6 +15,7 @@ import click
 from nahas.cli.options import command, seconds, seed_option
 from nahas.cli.output import Output, table
 from nahas.errors import UsageError
+from nahas.spaces.from_file import without_file
 
 if TYPE_CHECKING:
     from nahas.accuracy.measured import Measured, TableCard
@@ -89,7 +90,9 @@ def data_options(function: Any) -> Any:
     ),
 )
 @click.argument("networks", metavar="[NETWORK]...", nargs=-1)
-@click.option("--space", help="Train networks of this space, drawn with --seed.")
+@click.option(
+    "--space", metavar="NAME|FILE.py:NAME", help="Train networks of this space, drawn with --seed."
+)
 @click.option("--sample", metavar="N", type=click.IntRange(min=1), help="How many of --space.")
 @data_options
 @click.option("--full", is_flag=True, help="Train to the end, with averaged weights, and keep it.")
@@ -151,7 +154,7 @@ def train_child(out: Output, /, **options: Any) -> int | None:
     dataset, recipe = jobs[0].images.open(), jobs[0].recipe
     card = _table_card(options, jobs, dataset) if options["measured"] else None
     known = _known(options["measured"], card, recipe.seed) if card else set()
-    new = [job for job in jobs if job.network not in known]
+    new = [job for job in jobs if without_file(job.network) not in known]
     if len(new) < len(jobs):
         out.say(f"{len(jobs) - len(new)} of {len(jobs)} networks are in {options['measured']}")
     done: list[Done] = []
@@ -187,7 +190,7 @@ def _networks(options: Mapping[str, Any]) -> list[str]:
 
         space = named(options["space"])
         drawn = space.space.sample(options["sample"], np.random.default_rng(options["seed"]))
-        named_so = (space.network_name(space.space.values(choice)) for choice in drawn)
+        named_so = (space.full_name(space.space.values(choice)) for choice in drawn)
         names = list(dict.fromkeys([*names, *named_so]))
     if not names:
         raise UsageError("no network is given: name some, or draw them with --space and --sample")
@@ -228,7 +231,8 @@ def _jobs(options: Mapping[str, Any], names: Sequence[str]) -> list[Job]:
         device=options["device"],
     )
     return [
-        replace(job, network=name, folder=folder_of(root, name) if root else None) for name in names
+        replace(job, network=name, folder=folder_of(root, without_file(name)) if root else None)
+        for name in names
     ]
 
 
@@ -236,7 +240,7 @@ def _table_card(options: Mapping[str, Any], jobs: Sequence[Job], dataset: Datase
     from nahas.accuracy.measured import TableCard
     from nahas.manifest import versions
 
-    spaces = sorted({job.network.partition(":")[0] for job in jobs})
+    spaces = sorted({without_file(job.network).partition(":")[0] for job in jobs})
     if len(spaces) > 1:
         raise UsageError(f"--table holds networks of one space, but here are {', '.join(spaces)}")
     task, recipe = dataset.task, asdict(jobs[0].recipe)
@@ -266,7 +270,7 @@ def _row(done: Done, seed: int) -> Measured:
 
     trained = done.trained
     return Measured(
-        network=done.network,
+        network=without_file(done.network),
         accuracy_percent=round(trained.accuracy_percent, 4),
         test_percent=nan if done.test_percent is None else round(done.test_percent, 4),
         epochs=trained.epochs,

@@ -38,12 +38,12 @@ def listed(space: NetworkSpace, names: Iterable[str]) -> NetworkSpace:
         return {DECISION: name} if name in values_of else None
 
     decision = Decision(DECISION, tuple(values_of))
-    return NetworkSpace(
-        Space(space.name, (decision,)), tuple(map(chosen, space.links)), spell, read
-    )
+    links = tuple(map(chosen, space.links))
+    return NetworkSpace(Space(space.name, (decision,)), links, spell, read, file=space.file)
 
 
 def listed_as(space: NetworkSpace, kept: Space) -> NetworkSpace:
     """`space` itself, or those of its networks that the kept decisions of a study list."""
     first = kept.decisions[0]
-    return listed(space, first.values) if first.name == DECISION else space
+    lists = first.name == DECISION and str(first.values[0]).startswith(f"{space.name}:")
+    return listed(space, first.values) if lists else space

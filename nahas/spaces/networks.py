@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -64,6 +64,11 @@ class NetworkSpace:
             apply have their first value.
         conditions: of decisions that do not always apply, each given decisions that stand
             before it in the space. All conditions of a decision must hold.
+        applies: says of choices [B, D] which decisions change the network [B, D], where
+            `conditions` cannot say it; None where they do.
+        reference: values of the network that relative targets of a search go by; of decisions
+            that are not named, the first value.
+        file: that a space of one's own was read from, by `nahas.spaces.named.named`.
 
     Raises:
         SpaceError: when a condition names a decision or value that is not there, or one that
@@ -75,6 +80,9 @@ class NetworkSpace:
     spell: Callable[[Values], str]
     read: Callable[[str], Values | None]
     conditions: tuple[Condition, ...] = ()
+    applies: Callable[[ChoiceArray], NDArray[np.bool_]] | None = None
+    reference: Values = field(default_factory=dict)
+    file: str | None = None
 
     def __post_init__(self) -> None:
         _ = self._conditions
@@ -83,6 +91,15 @@ class NetworkSpace:
     def name(self) -> str:
         """What users call the space."""
         return self.space.name
+
+    @property
+    def place(self) -> str:
+        """Its name, after its file where it has one, for `nahas.spaces.named.named`."""
+        return f"{self.file}:{self.name}" if self.file else self.name
+
+    def full_name(self, values: Values) -> str:
+        """The network's name, after the file of its space, for `nahas.networks.function`."""
+        return f"{self.place}:{self.spell(values)}"
 
     def network_name(self, values: Values) -> str:
         """The network's name, from which `choice_named` finds it again."""
@@ -119,6 +136,8 @@ class NetworkSpace:
     def applicable(self, choices: ChoiceArray) -> NDArray[np.bool_]:
         """[B, D] whether a decision changes the network."""
         self.space.check(choices)
+        if self.applies is not None:
+            return self.applies(choices)
         applies = np.ones(choices.shape, dtype=np.bool_)
         for column, given, allowed in self._conditions:
             applies[:, column] &= applies[:, given] & allowed[choices[:, given]]
@@ -148,6 +167,11 @@ class NetworkSpace:
             allowed[[self.space.decisions[given].index(value) for value in condition.values]] = True
             found.append((column, given, allowed))
         return sorted(found, key=lambda of: of[0])
+
+    @property
+    def reference_choice(self) -> ChoiceArray:
+        """The choice [D] of the reference network."""
+        return self.space.choice({**self._first(), **self.reference})
 
     def _first(self) -> Values:
         return {decision.name: decision.values[0] for decision in self.space.decisions}

@@ -111,7 +111,7 @@ class _Joined:
 
 
 _NONE = np.zeros(0, np.int64)
-NOTHING_JOINED = _Joined(NO_LAYERS, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE)
+NOTHING_JOINED = _Joined(NO_LAYERS, *[_NONE] * 6)
 
 
 class LayerTables:
