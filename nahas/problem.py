@@ -20,6 +20,7 @@ from nahas.reward import Limit
 from nahas.spaces.accelerator import accelerator_space
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
+from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray
 from nahas.vocabulary import Objective
 
@@ -38,8 +39,8 @@ REFERENCES = {
 }
 """The network of each space that a search sets out from: MobileNetV2-like in expansions, kernel
 and layers as far as the space has them, and EfficientNet-B0 (in `s3` but for the expansion of its
-first block, which has none) in those around it. With the baseline accelerator it is what relative
-targets are multiples of."""
+first block, which has none) in those around it. A space that is not here has a `reference` itself.
+With the baseline accelerator it is what relative targets are multiples of."""
 
 _PROBES = 32
 
@@ -52,7 +53,7 @@ class Search:
     metric ('0.8x'); None sets none.
 
     Attributes:
-        space: name of the network space.
+        space: name of the network space; `FILE.py:NAME` for one's own.
         hardware_space: name of the space of accelerators.
         table: file of measured accuracies; None takes the packaged surrogate.
         controller: 'ppo' or 'random'.
@@ -146,8 +147,18 @@ class Problem:
         }
 
 
-def problem_of(search: Search) -> Problem:
+def problem_of(
+    search: Search,
+    *,
+    network_space: NetworkSpace | None = None,
+    accuracy: AccuracyBackend | None = None,
+) -> Problem:
     """The problem that the options name.
+
+    Args:
+        search: the options.
+        network_space: a space to search in place of the one that they name.
+        accuracy: where accuracies come from, in place of what they name.
 
     Raises:
         NahasError: for an unknown space, hardware, controller or table, or a cost model that
@@ -158,15 +169,15 @@ def problem_of(search: Search) -> Problem:
     from nahas.simulate import simulate_designs
     from nahas.spaces.simulated import simulate_choices
 
-    network_space = named(search.space)
+    network_space = network_space or named(search.space)
     tables = load_tables(search.tables) if search.tables else packaged_tables()
     joint = JointSpace(network_space, accelerator_space(search.hardware_space))
     problem = Problem(
         joint=joint,
-        accuracy=_accuracy(search),
+        accuracy=accuracy or _accuracy(search),
         cost=partial(simulate_choices, joint, objective=search.objective, tables=tables),
         simulate=partial(simulate_designs, objective=search.objective, tables=tables),
-        reference=network_space.choice_named(REFERENCES[search.space]),
+        reference=_reference(network_space),
         baseline=hardware_from(search.baseline),
         fingerprints={"kernels": kernel_fingerprint(), "energy tables": tables.fingerprint},
     )
@@ -185,6 +196,12 @@ def _predicted(problem: Problem, path: Path, objective: Objective, tables: Table
         predict=partial(predicted_costs, model),
         cost_model=model.card.weights_sha256,
     )
+
+
+def _reference(space: NetworkSpace) -> ChoiceArray:
+    if space.name in REFERENCES:
+        return space.choice_named(REFERENCES[space.name])
+    return space.reference_choice
 
 
 def _accuracy(search: Search) -> AccuracyBackend:

@@ -17,7 +17,7 @@ from nahas.controllers.random import Random
 from nahas.cosearch import Measurer, Run, Stop, cosearch, interrupts, rewarded
 from nahas.datafiles import nearest
 from nahas.designs import Design, best_designs, described
-from nahas.errors import UsageError
+from nahas.errors import StudyError, UsageError
 from nahas.manifest import versions
 from nahas.problem import CONTROLLERS, Problem, Search, problem_of
 from nahas.recheck import simulated_again
@@ -140,19 +140,35 @@ def recall(path: Path, best: int = Search.best) -> SearchResult:
     """The result of a study file, as far as it has come; nothing is searched.
 
     Raises:
-        StudyError: when the file is no study, or damaged.
+        StudyError: when the file is no study, damaged, or of a space that has changed since.
         SpaceError: when its network space is not known any more.
     """
     with Study.read(path) as study:
         origin = study.origin
         try:
-            accelerators = accelerator_space(str(origin.options.get("hardware_space", "paper")))
-            joint_space = JointSpace(named(str(origin.options["space"])), accelerators)
+            joint_space = _space_of(origin, path)
             Design(**origin.notes["baseline"])
         except (KeyError, TypeError) as error:
             raise damaged(path, f"what it is of cannot be read: {error}") from error
         again = study.simulated() if "cost_model" in origin.options else None
         return replace(_result(joint_space, origin, (study.trials(), again), best), study=path)
+
+
+def _space_of(origin: Origin, path: Path) -> JointSpace:
+    """The joint space that a study searched."""
+    accelerators = accelerator_space(str(origin.options.get("hardware_space", "paper")))
+    name = origin.notes.get("space_file") or origin.options["space"]
+    found = JointSpace(named(str(name)), accelerators)
+    then, now = (
+        [(decision.name, decision.values) for decision in space.decisions]
+        for space in (origin.space, found.space)
+    )
+    if then != now:
+        raise StudyError(
+            f"study {path} searched the space '{name}' when it had other decisions: put them back "
+            "to read it"
+        )
+    return found
 
 
 @dataclass
@@ -284,6 +300,7 @@ def _origin(problem: Problem, search: Search, reward: Reward, baseline: Design) 
             "accuracy": problem.accuracy.label,
             "targets": {target.metric: target.limit for target in reward.targets},
             "baseline": asdict(baseline),
+            "space_file": problem.joint.network_space.file,
         },
     )
 

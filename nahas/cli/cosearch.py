@@ -128,7 +128,8 @@ def _searched(out: Output, search: Search, folder: Path, options: dict[str, Any]
 
 
 def _folder(options: dict[str, Any]) -> Path:
-    return options["run_dir"] or Path("runs") / f"{options['space']}-{options['seed']}"
+    space = options["space"].rpartition(":")[2]  # without the file of one's own
+    return options["run_dir"] or Path("runs") / f"{space}-{options['seed']}"
 
 
 def _search(options: dict[str, Any], study: Path | None) -> Search:

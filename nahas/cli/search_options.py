@@ -29,10 +29,11 @@ def with_absolute_paths(options: dict[str, Any]) -> dict[str, Any]:
     So a run's saved options mean the same when it is resumed from another folder.
     """
     from nahas.hardware import PRESETS
+    from nahas.spaces.from_file import absolute
 
     names = ("table", "tables", "cost_model", "baseline")
     table, tables, cost_model, baseline = (options[name] for name in names)
-    files: dict[str, Any] = {}
+    files: dict[str, Any] = {"space": absolute(options["space"])}
     if table is not None and table != DOWNLOAD:
         files["table"] = str(Path(table).absolute())
     if tables is not None:
@@ -46,7 +47,13 @@ def with_absolute_paths(options: dict[str, Any]) -> dict[str, Any]:
 
 def _what_options() -> list[Callable[[F], F]]:
     return [
-        click.option("--space", default="mnasnet", show_default=True, help="The network space."),
+        click.option(
+            "--space",
+            metavar="NAME|FILE.py:NAME",
+            default="mnasnet",
+            show_default=True,
+            help="The network space, or one of your own in a file.",
+        ),
         click.option(
             "--hardware-space",
             default="paper",

@@ -61,7 +61,7 @@ def simulate(out: Output, *, network: str, hardware: str, **options: Any) -> int
 
     Built in are mobilenet-v2, mobilenet-v3-large, mobilenet-edgetpu, efficientnet-b0,
     efficientnet-edgetpu-s and resnet-50; a network that a search has printed is one too, as
-    macro:22212220.
+    macro:22212220, with the file before it where the space is one's own.
 
     Prints for every layer its shape, work, cycles, what bounds it, which of its activations stay
     on chip, its utilisation, its energy by component and its mapping; then the totals. Exits with
@@ -102,8 +102,11 @@ def network_from(out: Output, text: str) -> tuple[Network, dict[str, Any]]:
     """The network of a built-in name, or of a model file; of that also what became of operators."""
     from nahas.interop.models import KERAS_SUFFIXES, SUFFIXES, read_model
     from nahas.networks import named
+    from nahas.spaces.from_file import in_file
 
     path = Path(text)
+    if in_file(text.rpartition(":")[0]):
+        return named(text), {}
     suffixes = (*SUFFIXES, *KERAS_SUFFIXES)
     if path.suffix not in suffixes and len(path.parts) == 1 and not path.is_file():
         return named(text), {}

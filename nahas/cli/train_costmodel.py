@@ -71,7 +71,13 @@ def units(text: str | tuple[int, ...]) -> tuple[int, ...]:
     show_default=True,
     help="Learn designs of one space, or layers, which serve any network.",
 )
-@click.option("--space", default="mnasnet", show_default=True, help="The network space.")
+@click.option(
+    "--space",
+    metavar="NAME|FILE.py:NAME",
+    default="mnasnet",
+    show_default=True,
+    help="The network space, or one of your own in a file.",
+)
 @click.option("--hardware-space", default="paper", show_default=True, help="The accelerators.")
 @click.option(
     "--samples",

@@ -46,7 +46,7 @@ class RelaxedCost:
         self.joint = model.joint
         self._keras_model = model.keras_model
         self._sizes = [int(size) for size in model.joint.space.cardinalities]
-        self._always_apply = not model.joint.network_space.conditions
+        self._always_apply = model.joint.network_space.applies is None
 
     def __call__(self, decisions: Any) -> dict[str, Any]:
         """The costs of probabilities, one number [B] for each row.

@@ -25,6 +25,7 @@ from nahas.networks.mobilenet import mobilenet_v2, mobilenet_v3_large
 from nahas.networks.resnet import resnet_50
 from nahas.spaces import named as spaces
 from nahas.spaces.builder import Builder, read_layers
+from nahas.spaces.from_file import in_file
 
 NetworkFunction = Callable[[Builder[Any]], object]
 
@@ -53,16 +54,17 @@ def function(name: str) -> NetworkFunction:
     """The builder function of a network.
 
     `name` is one of NAMES, or a network of a space as a search prints it, such as
-    `macro:22212220`.
+    `macro:22212220`; one of a space of one's own has its file before it:
+    `FILE.py:NAME:width=16,depth=2`.
 
     Raises:
         NetworkError: when there is no such network; it offers the nearest name.
         SpaceError: when the name is of a space, but the rest of it means nothing there.
     """
-    space = name.partition(":")[0]
-    if name != space and space in spaces.NAMES:
+    space, _, text = name.rpartition(":")
+    if space in spaces.NAMES or in_file(space):
         of_space = spaces.named(space)
-        return of_space.function(of_space.choice_named(name))
+        return of_space.function(of_space.choice_named(f"{of_space.name}:{text}"))
     if name not in _FUNCTIONS:
         near = get_close_matches(name.lower(), NAMES, 1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'? " if near else ""
