@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ class Design:
     Attributes:
         trial: number of the trial that first proposed it; None where none did.
         accuracy: in percent; what accuracy it is, the search's label says.
+        accuracy_deviation: standard deviation of that in percentage points, where its back-end
+            knows one and the search has ended; else None.
         latency_ms: one inference, batch 1; inf where infeasible.
         energy_mj: one inference, DRAM included; inf where infeasible.
         area_mm2: of the accelerator.
@@ -67,6 +70,7 @@ class Design:
     reason: str
     further_accelerators: int | None = None
     predicted: Prediction | None = None
+    accuracy_deviation: float | None = None
 
 
 def design(joint: JointSpace, trials: Trials, row: int) -> Design:
@@ -104,7 +108,11 @@ def described(
 
 
 def best_designs(
-    joint: JointSpace, trials: Trials, count: int, predicted: Trials | None = None
+    joint: JointSpace,
+    trials: Trials,
+    count: int,
+    predicted: Trials | None = None,
+    deviations: Mapping[str, float] = MappingProxyType({}),
 ) -> list[Design]:
     """The designs of `best_rows`.
 
@@ -113,10 +121,11 @@ def best_designs(
         trials: with simulated costs.
         count: the most designs to give.
         predicted: where the search asked a cost model, all its trials.
+        deviations: of accuracies, by name of network, as far as they are known.
     """
     rows, further = best_rows(joint, trials, count)
     best = [
-        replace(design(joint, trials, row), further_accelerators=others)
+        deviating(replace(design(joint, trials, row), further_accelerators=others), deviations)
         for row, others in zip(rows.tolist(), further.tolist(), strict=True)
     ]
     if predicted is None:
@@ -126,6 +135,11 @@ def best_designs(
         replace(of, predicted=_prediction(predicted, int(row)))
         for of, row in zip(best, told, strict=True)
     ]
+
+
+def deviating(of: Design, deviations: Mapping[str, float]) -> Design:
+    """The same design, with the deviation of its accuracy where it is known."""
+    return replace(of, accuracy_deviation=deviations.get(of.network))
 
 
 def _prediction(trials: Trials, row: int) -> Prediction:

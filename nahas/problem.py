@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nahas.accuracy.backend import AccuracyBackend
+from nahas.accuracy.backend import AccuracyBackend, Slow
+from nahas.accuracy.measured import MeasuredTable
+from nahas.accuracy.named import Source, backend_of
 from nahas.cost import DesignCosts
 from nahas.energy import Tables
-from nahas.errors import UsageError
+from nahas.files import json_text
 from nahas.hardware import Hardware, hardware_from
 from nahas.network import Network
 from nahas.reward import Limit
@@ -24,7 +28,7 @@ from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray
 from nahas.vocabulary import Objective
 
-CONTROLLERS = ("ppo", "random")
+CONTROLLERS = ("ppo", "reinforce", "random")
 
 _B0 = "-".join(f"e6k{kernel}" for kernel in (3, 3, 5, 5, 3, 3, 3, 5, 5, 5, 5, 5, 5, 5, 3))
 
@@ -39,8 +43,8 @@ REFERENCES = {
 }
 """The network of each space that a search sets out from: MobileNetV2-like in expansions, kernel
 and layers as far as the space has them, and EfficientNet-B0 (in `s3` but for the expansion of its
-first block, which has none) in those around it. A space that is not here has a `reference` itself.
-With the baseline accelerator it is what relative targets are multiples of."""
+first block, which has none) in those around it. A space that is not here has a `reference`
+itself. With the baseline accelerator it is what relative targets are multiples of."""
 
 _PROBES = 32
 
@@ -55,15 +59,19 @@ class Search:
     Attributes:
         space: name of the network space; `FILE.py:NAME` for one's own.
         hardware_space: name of the space of accelerators.
-        table: file of measured accuracies; None takes the packaged surrogate.
-        controller: 'ppo' or 'random'.
+        accuracy: where accuracies come from: 'surrogate', 'table', 'train' or 'one-shot'; None
+            is what `table`, `surrogate`, `supernet` or `data` speak of, else the packaged
+            surrogate of the space.
+        table, surrogate, supernet, data, image_size, proxy_images, proxy_epochs, proxy_halving:
+            the fields of `nahas.accuracy.named.Source`.
+        controller: 'ppo', 'reinforce', 'random', or the name of a plug-in (`nahas.plugins`).
         seed: of all randomness.
         trials: end of the search, counted over the whole study.
         batch: trials between two lessons of the controller.
         time_limit_s: end of the search after the batch in flight; None is none.
         latency, energy, area: the targets.
-        reward: preset of `reward.EXPONENTS`.
-        reward_p, reward_q: exponents instead of the preset's; None takes the preset's.
+        reward: preset of `reward.PRESETS`.
+        reward_p, reward_q: exponents, or weights, instead of the preset's; None takes the preset's.
         baseline: the baseline accelerator, a preset's name or a file.
         objective: what the mapper minimises in every layer.
         tables: folder of the user's energy and area tables.
@@ -76,7 +84,15 @@ class Search:
 
     space: str = "mnasnet"
     hardware_space: str = "paper"
+    accuracy: str | None = None
     table: Path | None = None
+    surrogate: Path | None = None
+    supernet: Path | None = None
+    data: str | None = None
+    image_size: int | None = None
+    proxy_images: int | None = None
+    proxy_epochs: int | None = None
+    proxy_halving: bool | None = None
     controller: str = "ppo"
     seed: int = 0
     trials: int = 2500
@@ -101,6 +117,14 @@ class Search:
         """The targets by metric."""
         asked = {"latency_ms": self.latency, "energy_mj": self.energy, "area_mm2": self.area}
         return {name: Limit.parse(text) for name, text in asked.items() if text is not None}
+
+    @property
+    def source(self) -> Source:
+        """Where accuracies come from; what is trained is kept beside the study."""
+        own = [part.name for part in fields(Source) if part.name not in ("kind", "folder")]
+        folder = self.study.parent if self.study else None
+        named_so = {name: getattr(self, name) for name in own}
+        return Source(kind=self.accuracy, folder=folder, **named_so)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,35 +154,43 @@ class Problem:
     predict: Callable[[ChoiceArray], DesignCosts] | None = None
     cost_model: str | None = None
 
+    def accuracies(self, choices: ChoiceArray) -> NDArray[np.float64]:
+        """Accuracies in percent [B] of choices [B, D], each network measured once."""
+        networks, of = np.unique(self.joint.split(choices)[0], axis=0, return_inverse=True)
+        return self.accuracy.accuracy(networks)[of.reshape(-1)]
+
     def probed(self) -> dict[str, str]:
         """The fingerprints, and hashes of accuracies and simulated costs of some fixed designs.
 
         The latter notice what no list of sources would: another table of accuracies, a block
-        built otherwise.
+        built otherwise. A back-end that trains says itself what its accuracies follow from.
         """
         choices = self.joint.space.sample(_PROBES, np.random.default_rng(0))
-        accuracy = self.accuracy.accuracy(self.joint.split(choices)[0])
         costs = self.cost(choices)
         columns = (costs.latency_ms, costs.energy_mj, costs.area_mm2)
         return {
             **self.fingerprints,
-            "accuracies": _hashed(accuracy),
+            "accuracies": self._accuracy_fingerprint(self.joint.split(choices)[0]),
             "costs": _hashed(np.concatenate(columns)),
         }
+
+    def _accuracy_fingerprint(self, choices: ChoiceArray) -> str:
+        if isinstance(self.accuracy, Slow):
+            return _hash(json_text(self.accuracy.identity))
+        return _hashed(self.accuracy.accuracy(choices))
 
 
 def problem_of(
     search: Search,
-    *,
-    network_space: NetworkSpace | None = None,
     accuracy: AccuracyBackend | None = None,
+    network_space: NetworkSpace | None = None,
 ) -> Problem:
     """The problem that the options name.
 
     Args:
         search: the options.
-        network_space: a space to search in place of the one that they name.
         accuracy: where accuracies come from, in place of what they name.
+        network_space: a space to search in place of the one that they name.
 
     Raises:
         NahasError: for an unknown space, hardware, controller or table, or a cost model that
@@ -170,14 +202,21 @@ def problem_of(
     from nahas.spaces.simulated import simulate_choices
 
     network_space = network_space or named(search.space)
+    reference = _reference(network_space)
+    searched = network_space
+    if accuracy is None:
+        searched, accuracy = backend_of(search.source, network_space)
+    if isinstance(accuracy, MeasuredTable):
+        name = network_space.network_name(network_space.space.values(reference))
+        reference = accuracy.choice_named(name)
     tables = load_tables(search.tables) if search.tables else packaged_tables()
-    joint = JointSpace(network_space, accelerator_space(search.hardware_space))
+    joint = JointSpace(searched, accelerator_space(search.hardware_space))
     problem = Problem(
         joint=joint,
-        accuracy=accuracy or _accuracy(search),
+        accuracy=accuracy,
         cost=partial(simulate_choices, joint, objective=search.objective, tables=tables),
         simulate=partial(simulate_designs, objective=search.objective, tables=tables),
-        reference=_reference(network_space),
+        reference=reference,
         baseline=hardware_from(search.baseline),
         fingerprints={"kernels": kernel_fingerprint(), "energy tables": tables.fingerprint},
     )
@@ -204,22 +243,27 @@ def _reference(space: NetworkSpace) -> ChoiceArray:
     return space.reference_choice
 
 
-def _accuracy(search: Search) -> AccuracyBackend:
-    if search.table is not None:
-        from nahas.accuracy.table import load_table
+def unmeasured(problem: Problem) -> Problem:
+    """The same problem where nothing is trained: a slow back-end's accuracies are NaN."""
+    if not isinstance(problem.accuracy, Slow):
+        return problem
+    slow = problem.accuracy
+    return replace(problem, accuracy=_Unmeasured(slow.label, slow.identity))
 
-        return load_table(search.table)
-    if search.space != "mnasnet":
-        raise UsageError(
-            f"space '{search.space}' has no packaged accuracies: give a table of measured ones "
-            "with --table"
-        )
-    from nahas.accuracy.surrogate import load_surrogate
 
-    return load_surrogate()
+@dataclass(frozen=True)
+class _Unmeasured:
+    label: str
+    identity: Mapping[str, Any]
+
+    def accuracy(self, choices: ChoiceArray) -> NDArray[np.float64]:
+        return np.full(len(choices), np.nan)
 
 
 def _hashed(numbers: Iterable[float]) -> str:
     # Nine digits: the last bits of a matrix product differ between processors.
-    text = " ".join(f"{number:.9g}" for number in numbers)
+    return _hash(" ".join(f"{number:.9g}" for number in numbers))
+
+
+def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -4,6 +4,12 @@ R = accuracy * prod_i (metric_i / target_i) ** w_i, with w_i = p where the metri
 target (metric <= target) and q where it does not (paper notes, section 2). The hard preset
 (p = 0, q = -1) pays nothing for being below a target; the soft one (p = q = -0.07) always
 trades accuracy against the metric.
+
+One-shot searches add instead: R = accuracy + 100 sum_i w_i |metric_i / target_i - 1|, so much of
+a percentage point of accuracy for each percent beside a target. The preset `absolute`
+(p = q = -0.1) is TuNAS', which pulls a design to its target from both sides; `relu` (p = 0,
+q = -0.1) is the later form with a term for each metric that only punishes what is above its
+target (paper notes, section 6.2).
 """
 
 from __future__ import annotations
@@ -23,6 +29,14 @@ METRICS = ("latency_ms", "energy_mj", "area_mm2")
 
 EXPONENTS = {"hard": (0.0, -1.0), "soft": (-0.07, -0.07)}
 """The presets' exponents (p, q)."""
+
+WEIGHTS = {"absolute": (-0.1, -0.1), "relu": (0.0, -0.1)}
+"""The weights (p, q) of presets that add."""
+
+PRESETS = (*EXPONENTS, *WEIGHTS)
+
+LOWEST = -100.0
+"""What a design earns under a reward that adds when it cannot run; none earns less."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +110,13 @@ class Target:
 
 @dataclass(frozen=True)
 class Reward:
-    """A weighted-product reward over targets, the same exponents for each.
+    """Accuracy, and a factor or a term for each target, with the same exponents or weights.
 
     Attributes:
         targets: what to hold to, each metric at most once; none means accuracy alone.
-        p: exponent where a metric meets its target.
-        q: exponent where it does not.
+        p: exponent, or weight, where a metric meets its target.
+        q: the same where it does not.
+        adds: whether targets add terms instead of multiplying by factors.
 
     Raises:
         RewardError: when a metric has two targets, or an exponent is not finite or above 0.
@@ -110,6 +125,7 @@ class Reward:
     targets: tuple[Target, ...]
     p: float = 0.0
     q: float = -1.0
+    adds: bool = False
 
     def __post_init__(self) -> None:
         metrics = [target.metric for target in self.targets]
@@ -125,24 +141,37 @@ class Reward:
 
     @classmethod
     def preset(cls, name: str, targets: Sequence[Target]) -> Reward:
-        """The reward of a preset of `EXPONENTS`."""
-        if name not in EXPONENTS:
+        """The reward of a preset of `PRESETS`."""
+        if name not in PRESETS:
             raise RewardError(
-                f"there is no reward preset '{name}': allowed are {', '.join(EXPONENTS)}"
+                f"there is no reward preset '{name}': allowed are {', '.join(PRESETS)}"
             )
-        p, q = EXPONENTS[name]
-        return cls(tuple(targets), p, q)
+        p, q = (EXPONENTS | WEIGHTS)[name]
+        return cls(tuple(targets), p, q, adds=name in WEIGHTS)
 
     def of(self, accuracy: NDArray[np.float64], costs: DesignCosts) -> NDArray[np.float64]:
         """Rewards [B] in the unit of `accuracy` [B].
 
-        A design that cannot run, or whose accuracy or metric is NaN or infinite, earns 0: it stays
-        in the sample, so that the controller learns what is valid (paper notes, 11.5).
+        A design that cannot run, or whose accuracy or metric is NaN or infinite, earns 0, or
+        `LOWEST` under a reward that adds, where others may earn less than 0: it stays in the
+        sample, so that the controller learns what is valid (paper notes, 11.5).
         """
+        if self.adds:
+            return self._added(accuracy, costs)
         reward = np.where(known(accuracy, costs), accuracy, 0.0)
         for target in self.targets:
             reward = reward * penalty(getattr(costs, target.metric), target.limit, self.p, self.q)
         return reward
+
+    def _added(self, accuracy: NDArray[np.float64], costs: DesignCosts) -> NDArray[np.float64]:
+        usable = known(accuracy, costs)
+        reward = np.where(usable, accuracy, LOWEST)
+        for target in self.targets:
+            ratio = getattr(costs, target.metric) / target.limit
+            usable = usable & np.isfinite(ratio) & (ratio > 0)
+            weight = np.where(ratio <= 1, self.p, self.q)
+            reward = reward + 100.0 * weight * np.abs(np.where(usable, ratio, 1.0) - 1.0)
+        return np.where(usable, np.maximum(reward, LOWEST), LOWEST)
 
     def satisfied(self, accuracy: NDArray[np.float64], costs: DesignCosts) -> NDArray[np.bool_]:
         """Whether each design runs, has an accuracy and meets every target: [B]."""

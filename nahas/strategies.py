@@ -11,19 +11,22 @@ from typing import Any
 import numpy as np
 
 from nahas import plugins
+from nahas.accuracy.backend import Uncertain
 from nahas.controllers.base import Controller, State
 from nahas.controllers.ppo import Ppo, PpoHyperparameters
 from nahas.controllers.random import Random
+from nahas.controllers.reinforce import Reinforce, ReinforceHyperparameters
 from nahas.cosearch import Measurer, Run, Stop, cosearch, interrupts, rewarded
 from nahas.datafiles import nearest
-from nahas.designs import Design, best_designs, described
+from nahas.designs import Design, best_designs, best_rows, described, deviating
 from nahas.errors import StudyError, UsageError
 from nahas.manifest import versions
-from nahas.problem import CONTROLLERS, Problem, Search, problem_of
+from nahas.problem import CONTROLLERS, Problem, Search, problem_of, unmeasured
 from nahas.recheck import simulated_again
 from nahas.reward import Reward, Target
 from nahas.spaces.accelerator import accelerator_space
 from nahas.spaces.joint import JointSpace
+from nahas.spaces.listed import listed_as
 from nahas.spaces.named import named
 from nahas.study.file import check_exists, damaged
 from nahas.study.origin import Origin
@@ -40,6 +43,9 @@ __all__ = [
     "recall",
     "searched",
 ]
+
+MOST_NOTED = 300
+"""Best designs whose accuracies' deviations are kept with a study: as many as a page shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +66,8 @@ class SearchResult:
         seed: of the search.
         stop: why it ended; None when read from a file.
         seconds: how long this run took; 0 when read from a file.
+        deviations: of accuracies in percentage points by name of network, of the best, where the
+            back-end knows them; none before the search has ended.
         study: the file that keeps the trials.
     """
 
@@ -75,6 +83,7 @@ class SearchResult:
     seconds: float = 0.0
     study: Path | None = None
     simulated: Trials | None = None
+    deviations: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def true(self) -> Trials:
@@ -106,10 +115,7 @@ def searched(
     """Search a problem: what `joint` does, for designs measured in any way."""
     begun = time.monotonic()
     run, reward, origin = _checked(problem, search)
-    measure = Measurer(
-        lambda choices: problem.accuracy.accuracy(problem.joint.split(choices)[0]),
-        problem.predict or problem.cost,
-    )
+    measure = Measurer(problem.accuracies, problem.predict or problem.cost)
     with interrupts() as pressed, _Keeping(search, origin, progress) as keeping:
         controller = _controller(search, problem.joint)
         run = replace(run, start=keeping.restore(controller, measure))
@@ -118,6 +124,8 @@ def searched(
         if problem.predict is not None:
             again = simulated_again(problem, reward, trials)
             keeping.keep_simulated(again)
+        origin = noted(problem, origin, trials if again is None else again)
+        keeping.keep_notes(origin)
         result = _result(problem.joint, origin, (trials, again), search.best)
     seconds = time.monotonic() - begun
     return replace(result, stop=stop, seconds=seconds, study=search.study)
@@ -129,7 +137,7 @@ def check(problem: Problem, search: Search) -> None:
     Raises:
         NahasError: whatever of the options cannot be used, or of the study to be resumed.
     """
-    _, _, origin = _checked(problem, search)
+    _, _, origin = _checked(unmeasured(problem), search)
     if search.study is not None and search.resume:
         check_exists(search.study)
         with Study.read(search.study) as study:
@@ -157,8 +165,8 @@ def recall(path: Path, best: int = Search.best) -> SearchResult:
 def _space_of(origin: Origin, path: Path) -> JointSpace:
     """The joint space that a study searched."""
     accelerators = accelerator_space(str(origin.options.get("hardware_space", "paper")))
-    name = origin.notes.get("space_file") or origin.options["space"]
-    found = JointSpace(named(str(name)), accelerators)
+    name = str(origin.notes.get("space", origin.options["space"]))
+    found = JointSpace(listed_as(named(name), origin.space), accelerators)
     then, now = (
         [(decision.name, decision.values) for decision in space.decisions]
         for space in (origin.space, found.space)
@@ -214,6 +222,11 @@ class _Keeping:
         if self.study is not None:
             self.study.keep_simulated(trials)
 
+    def keep_notes(self, origin: Origin) -> None:
+        """Keep what is known of the best designs now."""
+        if self.study is not None:
+            self.study.keep_notes(origin)
+
     def trials(self) -> Trials:
         """All trials kept."""
         if self.study is not None:
@@ -235,7 +248,7 @@ def _checked(problem: Problem, search: Search) -> tuple[Run, Reward, Origin]:
             f"{', '.join(known)}{nearest(search.controller, known)}"
         )
     if search.controller not in CONTROLLERS:
-        plugins.plugin(plugins.CONTROLLERS, search.controller)
+        _controller(search, problem.joint)  # raises where it cannot be made
     run = Run(trials=search.trials, batch=search.batch, time_limit_s=search.time_limit_s)
     reward, baseline = _reward(problem, search)
     return run, reward, _origin(problem, search, reward, baseline)
@@ -247,6 +260,8 @@ def _controller(search: Search, joint_space: JointSpace) -> Controller:
         return Random(joint_space.space, rng)
     if search.controller == "ppo":
         return Ppo(joint_space.space, rng, applicable=joint_space.applicable)
+    if search.controller == "reinforce":
+        return Reinforce(joint_space.space, rng, applicable=joint_space.applicable)
     make = plugins.plugin(plugins.CONTROLLERS, search.controller)
     made: Controller = make(joint_space.space, rng, joint_space.applicable)
     return made
@@ -290,6 +305,8 @@ def _origin(problem: Problem, search: Search, reward: Reward, baseline: Design) 
         options["cost_model"] = problem.cost_model
     if search.controller == "ppo":
         options["ppo"] = asdict(PpoHyperparameters())
+    if search.controller == "reinforce":
+        options["reinforce"] = asdict(ReinforceHyperparameters())
     return Origin(
         space=problem.joint.space,
         seed=search.seed,
@@ -300,9 +317,23 @@ def _origin(problem: Problem, search: Search, reward: Reward, baseline: Design) 
             "accuracy": problem.accuracy.label,
             "targets": {target.metric: target.limit for target in reward.targets},
             "baseline": asdict(baseline),
-            "space_file": problem.joint.network_space.file,
+            "space": problem.joint.network_space.place,
         },
     )
+
+
+def noted(problem: Problem, origin: Origin, trials: Trials) -> Origin:
+    """The origin, with the deviations of accuracies that its back-end knows of the best designs."""
+    if not isinstance(problem.accuracy, Uncertain):
+        return origin
+    space = problem.joint.network_space
+    rows, _ = best_rows(problem.joint, trials, MOST_NOTED)
+    networks = problem.joint.split(trials.choices[rows])[0]
+    networks = np.concatenate([problem.reference[None, :], networks])
+    names = [space.network_name(space.space.values(network)) for network in networks]
+    known = np.round(problem.accuracy.deviation(networks), 6).tolist()
+    deviations = dict(zip(names, known, strict=True))
+    return replace(origin, notes={**origin.notes, "accuracy_deviations": deviations})
 
 
 def _result(
@@ -310,10 +341,11 @@ def _result(
 ) -> SearchResult:
     """The result of all trials, and of those simulated again where there are such."""
     trials, again = kept
-    designs = (trials, best) if again is None else (again, best, trials)
+    deviations = origin.notes.get("accuracy_deviations", {})
+    shown, predicted = (trials, None) if again is None else (again, trials)
     return SearchResult(
-        best=tuple(best_designs(joint_space, *designs)),
-        baseline=Design(**origin.notes["baseline"]),
+        best=tuple(best_designs(joint_space, shown, best, predicted, deviations)),
+        baseline=deviating(Design(**origin.notes["baseline"]), deviations),
         targets=origin.notes["targets"],
         accuracy_label=origin.notes["accuracy"],
         trials=trials,
@@ -321,4 +353,5 @@ def _result(
         joint=joint_space,
         options=origin.options,
         seed=origin.seed,
+        deviations=deviations,
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nahas.errors import SpaceError, StudyError, UsageError
+from nahas.errors import AccuracyError, SpaceError, StudyError
 from nahas.problem import Search, problem_of
 from nahas.strategies import recall, searched
 from tests.fakes import FakeAccuracy
@@ -39,6 +39,8 @@ def test_a_study_is_continued_and_recalled(search, tmp_path):
     (tmp_path / "spaces.py").rename(moved)
     again = replace(search, space=f"{moved}:mine", trials=16, resume=True)
     assert searched(problem(again), again).best == longer.best
+    assert recall(search.study).best == longer.best
+    moved.unlink()
     with pytest.raises(SpaceError, match="cannot be read"):
         recall(search.study)
 
@@ -61,5 +63,5 @@ def test_a_space_may_be_given_itself(search):
 
 
 def test_accuracies_must_come_from_somewhere(search):
-    with pytest.raises(UsageError, match="has no packaged accuracies"):
+    with pytest.raises(AccuracyError, match=f"--space {search.space} --sample 100"):
         problem_of(search)

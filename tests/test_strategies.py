@@ -9,7 +9,7 @@ import pytest
 
 from nahas.cosearch import Stop
 from nahas.designs import best_rows
-from nahas.errors import RewardError, SpaceError, StudyError, UsageError
+from nahas.errors import AccuracyError, RewardError, SpaceError, StudyError, UsageError
 from nahas.problem import Search, problem_of
 from nahas.strategies import check, recall, searched
 from nahas.study.trials import Trials
@@ -248,7 +248,9 @@ class TestProblem:
             problem_of(Search(space="mnasnett"))
 
     def test_of_a_space_without_accuracies(self):
-        with pytest.raises(UsageError, match=r"space 'macro' has no packaged accuracies.*--table"):
+        with pytest.raises(
+            AccuracyError, match=r"space 'macro' has no packaged accuracies.*--table"
+        ):
             problem_of(Search(space="macro"))
 
     def test_of_another_hardware_space_which_its_study_knows(self, tmp_path):

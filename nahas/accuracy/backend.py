@@ -1,8 +1,9 @@
-"""Where accuracy comes from: one protocol for tables, surrogates and training."""
+"""Where accuracy comes from: one protocol for tables, surrogates, training and shared weights."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,4 +21,28 @@ class AccuracyBackend(Protocol):
 
     def accuracy(self, choices: ChoiceArray) -> NDArray[np.float64]:
         """Accuracy in percent [B] of network choices [B, D]. NaN is a failed measurement."""
+        ...
+
+
+@runtime_checkable
+class Uncertain(Protocol):
+    """A back-end that knows how sure it is."""
+
+    def deviation(self, choices: ChoiceArray) -> NDArray[np.float64]:
+        """Standard deviation of the accuracy [B] of network choices, in percentage points."""
+        ...
+
+
+@runtime_checkable
+class Slow(Protocol):
+    """A back-end that takes seconds for a network, so none is measured unless it is proposed."""
+
+    @property
+    def label(self) -> str:
+        """As of every back-end."""
+        ...
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What makes its accuracies these and no others, in JSON's types; measures nothing."""
         ...

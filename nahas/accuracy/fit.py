@@ -14,14 +14,8 @@ import numpy as np
 from nahas.accuracy.baselines import Predictor, perceptron, ridge
 from nahas.accuracy.gaussian import Floats, Process, condition, likeliest
 from nahas.accuracy.measurements import PARTS, Measurements, read_measurements, read_seeds
-from nahas.accuracy.surrogate import (
-    LABEL,
-    SCHEMA_VERSION,
-    Surrogate,
-    card_path,
-    features,
-    schema,
-)
+from nahas.accuracy.stages import features
+from nahas.accuracy.surrogate import SCHEMA_VERSION, Surrogate, card_path, schema
 from nahas.files import json_text, write_text, written_whole
 from nahas.manifest import versions
 from nahas.spaces import mnasnet
@@ -34,6 +28,8 @@ SOURCE = {
     "paper": "https://arxiv.org/abs/2404.08005",
     "licence": "Apache-2.0",
 }
+
+LABEL = "ImageNet top-1 % of the 16-epoch recipe, predicted"
 
 DRAWS = 20_000
 """Random networks whose predictions are looked at for what lies outside the measurements."""
@@ -86,6 +82,8 @@ def fit_surrogate(
     card: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "label": LABEL,
+        "space": "mnasnet",
+        "features": "stages",
         **SOURCE,
         "data_sha256": dict(measured.sha256),
         "command": f"nahas fit-surrogate --data DIR --seed {recipe.seed}",
@@ -105,14 +103,16 @@ def fit_surrogate(
         "calibration": {part: calibration(surrogate, *measured.part(part)) for part in PARTS[1:]},
         "seeds": _seeds(folder, surrogate),
         "range": _range(surrogate, measured, rng),
-        "decisions": schema(),
-        "versions": {
-            name: version
-            for name, version in versions().items()
-            if name in ("nahas", "python", "numpy", "scipy")
-        },
+        "decisions": schema(surrogate.space),
+        "versions": fitting_versions(),
     }
     return surrogate, card
+
+
+def fitting_versions() -> dict[str, str | None]:
+    """Of the programs that a fit depends on."""
+    known = versions()
+    return {name: known.get(name) for name in ("nahas", "python", "numpy", "scipy")}
 
 
 def fit(measured: Measurements, recipe: Recipe, tell: Progress) -> Surrogate:
@@ -130,6 +130,9 @@ def fit(measured: Measurements, recipe: Recipe, tell: Progress) -> Surrogate:
     tell(f"fitting lengths on {len(inputs):,} networks")
     process = likeliest(inputs, targets, rough, recipe.steps)
     return Surrogate(
+        space=mnasnet.network_space(),
+        label=LABEL,
+        features=features,
         support=choices,
         weights=condition(process, inputs, targets),
         centre=centre,
@@ -263,7 +266,7 @@ def save_surrogate(surrogate: Surrogate, card: dict[str, Any], path: Path) -> di
         OSError: when the folder cannot be written or the disk is full.
     """
     arrays = {
-        "support": surrogate.support.astype(np.uint8),
+        "support": surrogate.support.astype(np.min_scalar_type(int(surrogate.support.max()))),
         "weights": surrogate.weights,
         "centre": surrogate.centre,
         "scales": surrogate.scales,

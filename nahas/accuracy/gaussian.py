@@ -98,20 +98,55 @@ def loss(logs: Floats, features: Floats, targets: Floats) -> tuple[float, Floats
     return value / count, gradient / count
 
 
-def likeliest(features: Floats, targets: Floats, start: Process, steps: int) -> Process:
-    """The process that explains the targets best, from `start` by at most `steps` of L-BFGS."""
+def likeliest(
+    features: Floats,
+    targets: Floats,
+    start: Process,
+    steps: int,
+    kinds: NDArray[np.int64] | None = None,
+) -> Process:
+    """The process that explains the targets best, from `start` by at most `steps` of L-BFGS.
+
+    Args:
+        features: [N, F].
+        targets: [N], of mean 0.
+        start: where to begin.
+        steps: the most to take.
+        kinds: [F] numbers from 0: features of one kind share a scale. None is a scale for each.
+    """
     from scipy.optimize import minimize
 
-    logs = np.log(np.concatenate([[start.amplitude, start.noise], start.scales]))
-    bounds = [BOUNDS["amplitude"], BOUNDS["noise"], *[BOUNDS["scale"]] * len(start.scales)]
+    kind_of = np.arange(features.shape[1]) if kinds is None else kinds
+    count = int(kind_of.max()) + 1
+
+    def tied(logs: Floats) -> tuple[float, Floats]:
+        value, slope = loss(np.concatenate([logs[:2], logs[2:][kind_of]]), features, targets)
+        return value, np.concatenate([slope[:2], np.bincount(kind_of, slope[2:], count)])
+
+    first = [int(np.argmax(kind_of == kind)) for kind in range(count)]
+    logs = np.log(np.concatenate([[start.amplitude, start.noise], start.scales[first]]))
+    bounds = [BOUNDS["amplitude"], BOUNDS["noise"], *[BOUNDS["scale"]] * count]
     found: Any = minimize(
-        loss,
+        tied,
         logs,
-        args=(features, targets),
         jac=True,
         method="L-BFGS-B",
         bounds=np.log(bounds),
         options={"maxiter": steps},
     )
     amplitude, noise, *scales = np.exp(found.x)
-    return Process(np.array(scales), float(amplitude), float(noise))
+    return Process(np.array(scales)[kind_of], float(amplitude), float(noise))
+
+
+def left_out(process: Process, features: Floats, targets: Floats) -> tuple[Floats, Floats]:
+    """What is predicted of each measurement from all others: mean and deviation, [N] both.
+
+    Equation 5.12 of Rasmussen and Williams: no process is conditioned N times. The deviation is
+    that of a measurement, its noise included.
+    """
+    scaled = features * process.scales
+    k = covariance(scaled, scaled, process.amplitude)
+    k[np.diag_indices_from(k)] += process.noise**2
+    inverse = np.linalg.inv(k)
+    variance = 1.0 / np.diag(inverse)
+    return targets - (inverse @ targets) * variance, np.sqrt(variance)

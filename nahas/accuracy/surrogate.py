@@ -1,8 +1,8 @@
-"""ImageNet accuracy of the `mnasnet` space, predicted from measured networks.
+"""Accuracy of the networks of a space, predicted from measured ones.
 
-A Gaussian process on 61 features of a network's choice: what is chosen, and how large that
-makes each stage and the whole. `nahas.accuracy.fit` makes it; what ships is the choices that it
-was fitted on, a weight of each, and a card that says how it was made and how well it predicts.
+A Gaussian process on features of a network's choice: what is chosen, and how large that makes
+it. `nahas.accuracy.fit` and `nahas.accuracy.fit_table` make it; what is kept is the choices that
+it was fitted on, a weight of each, and a card that says how it was made and how well it predicts.
 Prediction needs NumPy alone.
 """
 
@@ -12,108 +12,59 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nahas.accuracy import stages
+from nahas.accuracy.features import Features, LinkFeatures
 from nahas.accuracy.gaussian import Floats, covariance
 from nahas.datafiles import check_schema_version, packaged
 from nahas.errors import AccuracyError, SpaceError
+from nahas.files import plain
 from nahas.spaces import mnasnet
+from nahas.spaces.named import named
+from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray
 
 SCHEMA_VERSION = 1
 """Version of weights and card; a reader refuses any other."""
 
-LABEL = "ImageNet top-1 % of the 16-epoch recipe, predicted"
-
-WEIGHTS = "accuracy_mnasnet.npz"
-"""The packaged weights; their card is beside them, ending in .json."""
-
 ROWS_AT_ONCE = 512
 """Rows predicted together: 512 x 4,100 covariances are 17 MB, which stays in the cache."""
 
-
-_SPACE = mnasnet.network_space().space
-
-
-def features(choices: ChoiceArray) -> Floats:
-    """What the process sees of choices [B, 28]: [B, 61].
-
-    For each decision and each value but its first, whether the choice is at that value or
-    beyond (43); for each stage the logarithms of its multiply-accumulates and parameters (14);
-    of the whole network the logarithms of multiply-accumulates, parameters, layers and the
-    pixels by which its kernels widen the receptive field (4).
-    """
-    cardinalities = _SPACE.cardinalities
-    steps = [
-        choices[:, column] >= value
-        for column, cardinality in enumerate(cardinalities)
-        for value in range(1, int(cardinality))
-    ]
-    return np.hstack([np.stack(steps, axis=1).astype(np.float64), _sizes(choices)])
+FEATURES: dict[str, Callable[[NetworkSpace], Features]] = {
+    "links": LinkFeatures,
+    "stages": lambda _: stages.features,
+}
+"""What a surrogate may see of a choice, by the name that its card gives: features of any space,
+or those of the space `mnasnet` that are written out."""
 
 
-def _sizes(choices: ChoiceArray) -> Floats:
-    """The 18 logarithms of sizes of choices [B, 28]."""
-    stages = choices.reshape(len(choices), len(mnasnet.CHANNELS), 4)
-    decisions = _SPACE.decisions
-    expansion = np.array(decisions[0].values)[stages[:, :, 0]].astype(np.float64)
-    kernel = np.array(decisions[1].values)[stages[:, :, 1]].astype(np.float64)
-    layers = stages[:, :, 2] + 1
-    squeezes = stages[:, :, 3]
-    size, entering = mnasnet.RESOLUTION // 2, mnasnet.STEM
-    whole_macs, whole_parameters = _fixed()
-    columns: list[Floats] = []
-    reach, pixel = np.zeros(len(choices)), 2
-    for i, (leaving, stride) in enumerate(zip(mnasnet.CHANNELS, mnasnet.STRIDES, strict=True)):
-        macs, parameters = np.zeros(len(choices)), np.zeros(len(choices))
-        for layer in range(mnasnet.MOST_LAYERS[i]):
-            before, after = size, size // (stride if layer == 0 else 1)
-            hidden = entering * expansion[:, i]
-            expand = np.where(expansion[:, i] > 1, entering * hidden, 0.0)
-            rest = hidden * (kernel[:, i] ** 2 + leaving)
-            squeeze = 2.0 * hidden * (entering // mnasnet.SQUEEZE) * squeezes[:, i]
-            there = layer < layers[:, i]
-            macs += there * (expand * before**2 + rest * after**2)
-            parameters += there * (expand + rest + squeeze)
-            size, entering = after, leaving
-        pixel *= stride
-        reach += pixel * layers[:, i] * (kernel[:, i] - 1.0)
-        whole_macs, whole_parameters = whole_macs + macs, whole_parameters + parameters
-        columns += [macs, parameters]
-    columns += [whole_macs, whole_parameters, layers.sum(axis=1).astype(np.float64), reach]
-    return np.log(np.stack(columns, axis=1))
-
-
-def _fixed() -> tuple[Any, Any]:
-    """Multiply-accumulates and parameters of stem and head, which no decision changes."""
-    stem = 9 * 3 * mnasnet.STEM
-    head = mnasnet.CHANNELS[-1] * mnasnet.HEAD
-    classifier = mnasnet.HEAD * mnasnet.CLASSES
-    last = mnasnet.RESOLUTION // (2 * int(np.prod(mnasnet.STRIDES)))
-    macs = stem * (mnasnet.RESOLUTION // 2) ** 2 + head * last**2 + classifier
-    return macs, stem + head + classifier
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Surrogate:
-    """Predicted accuracy of `mnasnet` networks; an `AccuracyBackend`.
+    """Predicted accuracy of the networks of a space; an `AccuracyBackend`.
 
     Attributes:
-        support: [N, 28] choices of the networks it was fitted on.
+        space: whose choices are asked for.
+        label: what this accuracy is.
+        features: F of a choice.
+        support: [N, D] choices of the networks it was fitted on.
         weights: [N] weight of each, in percent.
-        centre: [61] mean of the features, taken away before they are scaled.
-        scales: [61] what they are multiplied with then.
+        centre: [F] mean of the features, taken away before they are scaled.
+        scales: [F] what they are multiplied with then.
         amplitude: standard deviation of accuracy over the space, in percentage points.
         noise: standard deviation of one measurement, in percentage points: another seed.
         offset: mean accuracy in percent.
     """
 
+    space: NetworkSpace
+    label: str
+    features: Features
     support: ChoiceArray
     weights: Floats
     centre: Floats
@@ -122,13 +73,8 @@ class Surrogate:
     noise: float
     offset: float
 
-    @property
-    def label(self) -> str:
-        """What this accuracy is."""
-        return LABEL
-
     def accuracy(self, choices: ChoiceArray) -> Floats:
-        """Predicted top-1 in percent [B] of network choices [B, 28].
+        """Predicted top-1 in percent [B] of network choices [B, D].
 
         Raises:
             AccuracyError: when a choice lies outside the space.
@@ -142,27 +88,33 @@ class Surrogate:
         """Standard deviation of the prediction [B], in percentage points.
 
         It says how far the mean over seeds may lie from `accuracy`; one training run deviates
-        by `noise` more. The first call inverts an N x N matrix (134 MB for 4,100 networks).
+        by `noise` more. Far from all measurements it is `amplitude`: there nothing is known. The
+        first call factors an N x N matrix (134 MB for 4,100 networks).
 
         Raises:
             AccuracyError: when a choice lies outside the space.
         """
-        variances = [
-            self.amplitude**2 - ((near @ self._precision) * near).sum(axis=1)
+        from scipy.linalg import solve_triangular
+
+        parts = [
+            (solve_triangular(self._factor, near.T, lower=True) ** 2).sum(axis=0)
             for near in self._covariances(choices)
         ]
-        variance: Floats = np.concatenate([np.empty(0), *variances])
-        return np.asarray(np.sqrt(np.maximum(variance, 0.0)), dtype=np.float64)
+        explained = np.concatenate([np.empty(0), *parts])
+        return np.sqrt(np.maximum(self.amplitude**2 - explained, 0.0))
 
     def _covariances(self, choices: ChoiceArray) -> Iterator[Floats]:
         """Covariances [<= ROWS_AT_ONCE, N] with the support, part by part."""
-        check(choices)
+        try:
+            self.space.space.check(choices)
+        except SpaceError as problem:
+            raise AccuracyError(f"the surrogate knows no such network: {problem}") from problem
         for start in range(0, len(choices), ROWS_AT_ONCE):
             part = self._scaled(choices[start : start + ROWS_AT_ONCE])
             yield covariance(part, self._support, self.amplitude)
 
     def _scaled(self, choices: ChoiceArray) -> Floats:
-        scaled: Floats = (features(choices) - self.centre) * self.scales
+        scaled: Floats = (self.features(choices) - self.centre) * self.scales
         return scaled
 
     @cached_property
@@ -170,18 +122,11 @@ class Surrogate:
         return self._scaled(self.support)
 
     @cached_property
-    def _precision(self) -> Floats:
+    def _factor(self) -> Floats:
+        """[N, N] the lower Cholesky factor of the covariance of the measurements."""
         noisy = covariance(self._support, self._support, self.amplitude)
         noisy[np.diag_indices_from(noisy)] += self.noise**2
-        return np.asarray(np.linalg.inv(noisy), dtype=np.float64)
-
-
-def check(choices: ChoiceArray) -> None:
-    """Raise an AccuracyError unless `choices` are of the space `mnasnet`."""
-    try:
-        _SPACE.check(choices)
-    except SpaceError as problem:
-        raise AccuracyError(f"the surrogate knows no such network: {problem}") from problem
+        return np.asarray(np.linalg.cholesky(noisy), dtype=np.float64)
 
 
 def card_path(weights: Path) -> Path:
@@ -189,15 +134,43 @@ def card_path(weights: Path) -> Path:
     return weights.with_suffix(".json")
 
 
-def load_surrogate(path: Path | None = None) -> Surrogate:
-    """The surrogate that ships with nahas, or one that `nahas fit-surrogate --output` wrote.
+def packaged_weights(space: str) -> Path:
+    """Where the weights of a space lie that ship with nahas, if there are any."""
+    return packaged(f"accuracy_{space}.npz")
+
+
+@cache
+def packaged_surrogate(space: str) -> Surrogate:
+    """The surrogate of a space that ships with nahas, loaded once.
 
     Raises:
-        AccuracyError: when weights or card are missing, damaged, of another schema version, or
-            do not belong together.
+        AccuracyError: when there is none.
     """
-    path = path or packaged(WEIGHTS)
-    card = read_card(card_path(path))
+    path = packaged_weights(space)
+    if not path.is_file():
+        raise AccuracyError(
+            f"space '{space}' has no packaged accuracies: measure networks with 'nahas "
+            f"train-child --space {space} --sample 100 --table FILE' and learn from them with "
+            f"'nahas fit-surrogate --space {space} --table FILE', or say with --accuracy where "
+            "accuracies come from"
+        )
+    return load_surrogate(path, named(space))
+
+
+def load_surrogate(path: Path | None = None, space: NetworkSpace | None = None) -> Surrogate:
+    """A surrogate that `nahas fit-surrogate` wrote.
+
+    Args:
+        path: of the weights; None is the packaged one of the space.
+        space: that it must be of; None is `mnasnet`.
+
+    Raises:
+        AccuracyError: when weights or card are missing, damaged, of another schema version or
+            space, or do not belong together.
+    """
+    space = space or mnasnet.network_space()
+    path = path or packaged_weights(space.name)
+    card = read_card(card_path(path), space)
     content = _bytes(path)
     if hashlib.sha256(content).hexdigest() != card["weights_sha256"]:
         raise AccuracyError(
@@ -206,7 +179,10 @@ def load_surrogate(path: Path | None = None) -> Surrogate:
         )
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return Surrogate(
+            surrogate = Surrogate(
+                space=space,
+                label=card["label"],
+                features=FEATURES[card["features"]](space),
                 support=arrays["support"].astype(np.int64),
                 weights=arrays["weights"],
                 centre=arrays["centre"],
@@ -217,14 +193,34 @@ def load_surrogate(path: Path | None = None) -> Surrogate:
             )
     except (KeyError, ValueError, OSError, zipfile.BadZipFile) as problem:
         raise AccuracyError(f"{path}: is not a surrogate ({problem})") from problem
+    _check_features(path, surrogate)
+    return surrogate
 
 
-def read_card(path: Path) -> dict[str, Any]:
+def _check_features(path: Path, surrogate: Surrogate) -> None:
+    """Refuse a surrogate whose networks are built otherwise today than when it was fitted."""
+    try:
+        centre = surrogate.features(surrogate.support).mean(axis=0)
+    except SpaceError as problem:
+        raise AccuracyError(f"{path}: is not a surrogate ({problem})") from problem
+    if centre.shape != surrogate.centre.shape or not np.allclose(centre, surrogate.centre):
+        raise AccuracyError(
+            f"{path}: was fitted when the networks of space '{surrogate.space.name}' were built "
+            "otherwise; fit it again with 'nahas fit-surrogate'"
+        )
+
+
+def read_card(path: Path, space: NetworkSpace | None = None) -> dict[str, Any]:
     """The card of a surrogate.
+
+    Args:
+        path: of the card.
+        space: that it must be of; None is `mnasnet`.
 
     Raises:
         AccuracyError: when it is missing, damaged, or of another schema version or space.
     """
+    space = space or mnasnet.network_space()
     try:
         card: Any = json.loads(_bytes(path))
     except ValueError as problem:
@@ -232,19 +228,29 @@ def read_card(path: Path) -> dict[str, Any]:
     if not isinstance(card, dict):
         raise AccuracyError(f"{path}: is not the card of a surrogate (it is no JSON object)")
     check_schema_version(card, path, SCHEMA_VERSION, AccuracyError)
-    for key, here in (("decisions", schema()), ("label", LABEL)):
-        if card.get(key) != here:
-            raise AccuracyError(
-                f"{path}:{key} is not that of this nahas; fit again with 'nahas fit-surrogate'"
-            )
-    if not isinstance(card.get("weights_sha256"), str):
-        raise AccuracyError(f"{path}:weights_sha256 is missing: the weights cannot be checked")
+    if card.get("space") != space.name:
+        raise AccuracyError(f"{path}: is of space '{card.get('space')}', not '{space.name}'")
+    if card.get("decisions") != schema(space):
+        raise AccuracyError(
+            f"{path}:decisions is not that of this nahas; fit again with 'nahas fit-surrogate'"
+        )
+    if card.get("features") not in FEATURES:
+        raise AccuracyError(
+            f"{path}:features is {card.get('features')!r}, but this nahas knows "
+            f"{', '.join(FEATURES)}"
+        )
+    for key, what in (("label", "nobody knows what it predicts"), ("weights_sha256", _UNCHECKED)):
+        if not isinstance(card.get(key), str) or not card[key]:
+            raise AccuracyError(f"{path}:{key} is missing: {what}")
     return dict(card)
 
 
-def schema() -> dict[str, list[Any]]:
-    """The decisions of the space in their order, each with its values: what a choice indexes."""
-    return {d.name: list(d.values) for d in _SPACE.decisions}
+_UNCHECKED = "the weights cannot be checked"
+
+
+def schema(space: NetworkSpace) -> dict[str, list[Any]]:
+    """The decisions of a space in their order, each with its values: what a choice indexes."""
+    return {d.name: list(plain(d.values)) for d in space.space.decisions}
 
 
 def _bytes(path: Path) -> bytes:

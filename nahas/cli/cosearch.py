@@ -51,6 +51,7 @@ NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "b
         "nahas cosearch",
         "nahas cosearch --latency 0.3 --area 0.8x --trials 5000 --seed 1",
         "nahas cosearch --space macro --table nas-bench-macro_cifar10.json --latency none",
+        "nahas cosearch --space s1 --data cifar10 --trials 200",
         "nahas cosearch --cost-model costmodel.keras --trials 20000",
         "nahas cosearch --run-dir runs/mnasnet-0 --resume --trials 5000",
         "nahas cosearch --dry-run",
@@ -84,9 +85,9 @@ NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "b
 def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
     """Search networks and the accelerators that run them, together.
 
-    Accuracy is predicted from measured networks or read from a table; latency, energy and area
-    come from the simulator. The run folder gets the study (every trial), a Pareto plot as PNG
-    and SVG, an HTML page, and a manifest.
+    Accuracy is predicted from measured networks, read from a table, or measured by training what
+    is proposed; latency, energy and area come from the simulator. The run folder gets the study
+    (every trial), a Pareto plot as PNG and SVG, an HTML page, and a manifest.
 
     With --cost-model the search sees a model's costs; what it tried is simulated again, ranked
     by that, and shown with both.
@@ -143,7 +144,15 @@ def _search(options: dict[str, Any], study: Path | None) -> Search:
     return Search(
         space=options["space"],
         hardware_space=options["hardware_space"],
+        accuracy=options["accuracy"],
         table=_table(options),
+        surrogate=options["surrogate"],
+        supernet=options["supernet"],
+        data=options["data"],
+        image_size=options["image_size"],
+        proxy_images=options["proxy_images"],
+        proxy_epochs=options["proxy_epochs"],
+        proxy_halving=options["proxy_halving"],
         controller=options["controller"],
         seed=options["seed"],
         trials=options["trials"],
@@ -170,16 +179,16 @@ def _table(options: dict[str, Any]) -> Path | None:
     given: str | None = options["table"]
     if given is None:
         return None
+    if given != DOWNLOAD:
+        return Path(given)
     if options["space"] != TABLED_SPACE:
         raise UsageError(
-            f"--table holds networks of space '{TABLED_SPACE}', but --space is "
+            f"the published table holds networks of space '{TABLED_SPACE}', but --space is "
             f"'{options['space']}': add --space {TABLED_SPACE}, or leave --table out"
         )
-    if given == DOWNLOAD:
-        from nahas.accuracy.table import download_table
+    from nahas.accuracy.table import download_table
 
-        return download_table()
-    return Path(given)
+    return download_table()
 
 
 def _prepare(folder: Path, options: dict[str, Any]) -> None:
@@ -275,11 +284,16 @@ def _foresee(out: Output, search: Search) -> int:
     import sys
     from dataclasses import replace
 
-    from nahas.strategies import joint
+    from nahas.accuracy.backend import Slow
+    from nahas.problem import problem_of, unmeasured
+    from nahas.strategies import searched
 
     times: list[float] = [time.monotonic()]
     trial = replace(search, trials=3 * search.batch, resume=False, time_limit_s=None)
-    result = joint(trial, lambda _: times.append(time.monotonic()))
+    problem = problem_of(trial)
+    result = searched(unmeasured(problem), trial, lambda _: times.append(time.monotonic()))
+    if isinstance(problem.accuracy, Slow):
+        out.say("the time that networks take to be trained or measured is not in it")
     start, per_batch = times[1] - times[0], (times[-1] - times[1]) / (len(times) - 2)
     batches = -(-search.trials // search.batch)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

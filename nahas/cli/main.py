@@ -24,7 +24,9 @@ from nahas.cli.report import report
 from nahas.cli.settings import did_you_mean
 from nahas.cli.simulate import simulate
 from nahas.cli.tile_bench import tile_bench
+from nahas.cli.train_child import train_child
 from nahas.cli.train_costmodel import train_costmodel
+from nahas.cli.train_supernet import train_supernet
 from nahas.cli.validate import validate
 from nahas.errors import NahasError
 
@@ -92,6 +94,8 @@ for _command in (
     tile_bench,
     validate,
     train_costmodel,
+    train_child,
+    train_supernet,
     fit_surrogate,
     doctor,
 ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +19,8 @@ DOWNLOAD = "download"
 
 def search_options(function: F) -> F:
     """What to search, for what, and for how long."""
-    for option in reversed([*_what_options(), *_reward_options(), *_how_options()]):
+    groups = (_what_options(), accuracy_options(), _reward_options("hard"), _how_options())
+    for option in reversed(list(chain(*groups))):
         function = option(function)
     return function
 
@@ -31,15 +33,15 @@ def with_absolute_paths(options: dict[str, Any]) -> dict[str, Any]:
     from nahas.hardware import PRESETS
     from nahas.spaces.from_file import absolute
 
-    names = ("table", "tables", "cost_model", "baseline")
-    table, tables, cost_model, baseline = (options[name] for name in names)
     files: dict[str, Any] = {"space": absolute(options["space"])}
+    for name in ("tables", "cost_model", "surrogate", "supernet"):
+        if options[name] is not None:
+            files[name] = Path(options[name]).absolute()
+    table, data, baseline = (options[name] for name in ("table", "data", "baseline"))
     if table is not None and table != DOWNLOAD:
         files["table"] = str(Path(table).absolute())
-    if tables is not None:
-        files["tables"] = Path(tables).absolute()
-    if cost_model is not None:
-        files["cost_model"] = Path(cost_model).absolute()
+    if data is not None and Path(data).exists():
+        files["data"] = str(Path(data).absolute())
     if baseline not in PRESETS and Path(baseline).is_file():
         files["baseline"] = str(Path(baseline).absolute())
     return options | files
@@ -59,12 +61,6 @@ def _what_options() -> list[Callable[[F], F]]:
             default="paper",
             show_default=True,
             help="The accelerators: 'paper', or 'wide', where some cannot run some networks.",
-        ),
-        click.option(
-            "--table",
-            metavar="PATH|download",
-            help="Measured accuracies of the space's networks, instead of predicted ones; "
-            "'download' gets the published table.",
         ),
         click.option(
             "--cost-model",
@@ -88,7 +84,79 @@ def _what_options() -> list[Callable[[F], F]]:
     ]
 
 
-def _reward_options() -> list[Callable[[F], F]]:
+def accuracy_options() -> list[Callable[[F], F]]:
+    """Where accuracies come from: `nahas.accuracy.named.Source`."""
+    return [
+        click.option(
+            "--accuracy",
+            metavar="surrogate|table|train|one-shot",
+            help="Where accuracies come from: predicted, measured before, measured now by training "
+            "each network on --data, or of shared weights.  [default: what the next options speak "
+            "of, else the packaged surrogate]",
+        ),
+        click.option(
+            "--surrogate",
+            metavar="FILE.npz",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="Predicted accuracies of 'nahas fit-surrogate', instead of the packaged ones.",
+        ),
+        click.option(
+            "--table",
+            metavar="PATH|download",
+            help="Measured accuracies: a CSV file of 'nahas train-child --table', whose networks "
+            "alone are searched, or the published table of space macro; 'download' gets that.",
+        ),
+        click.option(
+            "--supernet",
+            metavar="FILE.npz",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="Shared weights of 'nahas train-supernet'; their accuracy is no stand-alone one.",
+        ),
+        click.option(
+            "--data",
+            metavar="NAME|PATH",
+            help="Images to train every proposed network on: cifar10, cifar100, fashion-mnist, "
+            "a folder or an .npz file.",
+        ),
+        click.option(
+            "--image-size",
+            metavar="PIXELS",
+            type=click.IntRange(min=1),
+            help="Side of the images of a folder.",
+        ),
+        click.option(
+            "--proxy-images",
+            metavar="N",
+            type=click.IntRange(min=1),
+            help="Learn and hold out N images at most.  [default: all]",
+        ),
+        click.option(
+            "--proxy-epochs",
+            metavar="N",
+            type=click.IntRange(min=1),
+            help="Epochs of such a training.  [default: those of the proxy recipe]",
+        ),
+        click.option(
+            "--proxy-halving",
+            is_flag=True,
+            default=None,
+            help="Stop the worse half of a batch's networks early, again and again.",
+        ),
+    ]
+
+
+def reward_options(*, reward: str) -> Callable[[F], F]:
+    """Targets, the baseline and the reward, `reward` by default."""
+
+    def add(function: F) -> F:
+        for option in reversed(_reward_options(reward)):
+            function = option(function)
+        return function
+
+    return add
+
+
+def _reward_options(reward: str) -> list[Callable[[F], F]]:
     return [
         _target("latency", "ms", "1x"),
         _target("energy", "mJ", "none"),
@@ -102,9 +170,10 @@ def _reward_options() -> list[Callable[[F], F]]:
         ),
         click.option(
             "--reward",
-            default="hard",
+            default=reward,
             show_default=True,
-            help="'hard' pays nothing below a target, 'soft' always trades.",
+            help="'hard' pays nothing below a target, 'soft' always trades; 'relu' and 'absolute' "
+            "add instead of multiplying.",
         ),
         click.option(
             "--reward-p", type=float, help="Exponent where a target is met, instead of --reward's."
@@ -121,7 +190,8 @@ def _how_options() -> list[Callable[[F], F]]:
             "--controller",
             default="ppo",
             show_default=True,
-            help="Who proposes: ppo, random, or a plug-in.",
+            help="Who proposes: ppo, reinforce, random, optuna-tpe, pyglove-evolution, or another "
+            "plug-in.",
         ),
         click.option(
             "--batch",

@@ -23,6 +23,7 @@ from nahas.report.summary import (
     best_designs,
     checked,
     counted,
+    deviation_text,
     document,
     further_text,
     heading,
@@ -178,7 +179,7 @@ def _row(rank: int, of: Design, targets: Mapping[str, float]) -> str:
         _number(rank, str(rank)),
         f"<td><code>{escape(of.network)}</code></td>",
         f"<td>{escape(' '.join((accelerator_text(of.hardware), further_text(of))).strip())}</td>",
-        _number(of.accuracy, f"{of.accuracy:.2f}"),
+        _number(of.accuracy, f"{of.accuracy:.2f} {deviation_text(of)}".strip()),
         *(_number(getattr(of, m), _cost_text(of, m)) for m in UNITS),
         _number(of.parameters, f"{of.parameters / 1e6:.2f}"),
         f'<td class="{"met" if of.satisfied else "missed"}">{escape(_verdict_text(of, targets))}'

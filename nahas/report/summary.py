@@ -39,7 +39,9 @@ def counted(result: SearchResult) -> str:
     """How many trials there were, and how many of them are any good."""
     met = int(result.trials.satisfied.sum())
     meet = "meet" if result.simulated is None else "are predicted to meet"
-    return f"{tried(result)}; {met:,} trials {meet} every target; seed {result.seed}"
+    without = int((result.trials.feasible & ~np.isfinite(result.trials.accuracy)).sum())
+    failed = f"; {without:,} trials have no accuracy" if without else ""
+    return f"{tried(result)}; {met:,} trials {meet} every target{failed}; seed {result.seed}"
 
 
 def checked(result: SearchResult) -> str:
@@ -78,7 +80,7 @@ def best_designs(result: SearchResult, count: int) -> list[Design]:
     By simulated costs; where a cost model was searched, of the designs simulated again.
     """
     predicted = None if result.simulated is None else result.trials
-    return designs.best_designs(result.joint, result.true, count, predicted)
+    return designs.best_designs(result.joint, result.true, count, predicted, result.deviations)
 
 
 def accelerator_text(hardware: Mapping[str, Any]) -> str:
@@ -109,6 +111,11 @@ def verdict(of: Design, targets: Mapping[str, float]) -> str:
         if getattr(of, metric) > limit
     ]
     return ", ".join(over) or "no accuracy"
+
+
+def deviation_text(of: Design) -> str:
+    """How far an accuracy may be off; empty where nobody knows."""
+    return "" if of.accuracy_deviation is None else f"± {of.accuracy_deviation:.2f}"
 
 
 def predicted_verdict(of: Design) -> str:
@@ -175,6 +182,7 @@ def design_document(of: Design, rank: int | None) -> dict[str, Any]:
         "hardware": dict(of.hardware),
         "further_accelerators": of.further_accelerators,
         "accuracy": of.accuracy,
+        "accuracy_deviation": of.accuracy_deviation,
         "latency_ms": of.latency_ms,
         "energy_mj": of.energy_mj,
         "area_mm2": of.area_mm2,

@@ -11,6 +11,7 @@ from nahas.report.summary import (
     WORDS,
     accelerator_text,
     best_designs,
+    deviation_text,
     further_text,
     predicted_verdict,
     significant,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 def designs_table(result: SearchResult, count: int) -> Table:
     """Up to `count` best networks, each on its best accelerator: accuracy, costs, targets.
 
+    Below an accuracy stands how far it may be off, where its back-end knows that.
     Below a simulated cost stands in brackets what a cost model predicted, where one was asked.
     The last row is the baseline design, that relative targets are multiples of.
     """
@@ -67,7 +69,7 @@ def _cells(name: str, of: Design, targets: Mapping[str, float]) -> list[Text]:
     return [
         Text(name),
         Text("\n".join(filter(None, lines))),
-        Text(f"{of.accuracy:.2f}"),
+        Text("\n".join(filter(None, (f"{of.accuracy:.2f}", deviation_text(of))))),
         *costs,
         met,
     ]

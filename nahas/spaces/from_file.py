@@ -31,6 +31,11 @@ def absolute(name: str) -> str:
     return str(Path(found["file"]).absolute()) + name[found.end("file") :]
 
 
+def without_file(network: str) -> str:
+    """A network's name without the file of its space."""
+    return network.rpartition(".py:")[2]
+
+
 def space_in_file(name: str) -> NetworkSpace:
     """The space that a file holds; the file is run to get it, once in a process.
 
@@ -38,7 +43,8 @@ def space_in_file(name: str) -> NetworkSpace:
         name: `FILE.py:NAME`.
 
     Raises:
-        SpaceError: when there is no such file, it raises, or the name in it is no network space.
+        SpaceError: when there is no such file, it raises, or the name in it is no network space
+            or not the space's own.
     """
     found = _PLACE.fullmatch(name)
     if found is None or not found["name"]:
@@ -63,7 +69,11 @@ def space_in_file(name: str) -> NetworkSpace:
             f"{path}: '{found['name']}' is a {type(held).__name__}, no network space: make one of "
             "a function with @nahas.spaces.own.network_space"
         )
-    return replace(held, file=f"{path}:{found['name']}")
+    if held.name != found["name"]:
+        raise SpaceError(
+            f"{path}: the space in '{found['name']}' is called '{held.name}': give it one name"
+        )
+    return replace(held, file=str(path))
 
 
 @lru_cache

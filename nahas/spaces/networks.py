@@ -46,11 +46,11 @@ class NetworkSpace:
             apply leave no trace in it.
         read: the reverse of `spell`; None where the text means nothing. Decisions that do not
             apply have their first value.
-        applies: says of choices [B, D] which of their decisions change the network [B, D], such as
+        applies: says of choices [B, D] which decisions change the network [B, D], such as
             `nahas.spaces.conditions.Conditions`; None where every decision always does.
         reference: values of the network that relative targets of a search go by; of decisions
             that are not named, the first value.
-        file: of a space that a user wrote, where `nahas.spaces.named.named` finds it.
+        file: that a space of one's own was read from, by `nahas.spaces.named.named`.
     """
 
     space: Space
@@ -65,6 +65,15 @@ class NetworkSpace:
     def name(self) -> str:
         """What users call the space."""
         return self.space.name
+
+    @property
+    def place(self) -> str:
+        """Its name, after its file where it has one, for `nahas.spaces.named.named`."""
+        return f"{self.file}:{self.name}" if self.file else self.name
+
+    def full_name(self, values: Values) -> str:
+        """The network's name, after the file of its space, for `nahas.networks.function`."""
+        return f"{self.place}:{self.spell(values)}"
 
     def network_name(self, values: Values) -> str:
         """The network's name, from which `choice_named` finds it again."""

@@ -42,6 +42,21 @@ class Networks:
     parameters: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class LinkSizes:
+    """How large the links of B networks are, each array [B, L] int64.
+
+    Attributes:
+        macs: multiply-accumulates.
+        parameters: trained numbers.
+        layers: how many.
+    """
+
+    macs: NDArray[np.int64]
+    parameters: NDArray[np.int64]
+    layers: NDArray[np.int64]
+
+
 LISTED_AT_ONCE = 4096
 """Networks whose layers are looked at together: some 30 MB."""
 
@@ -64,6 +79,7 @@ class _Segment:
         source: which of them makes the tensor it gives, or NETWORK_INPUT.
         shape: the shape of that tensor.
         parameters: trained numbers of its layers.
+        macs: their multiply-accumulates.
     """
 
     number: int
@@ -71,6 +87,7 @@ class _Segment:
     source: int
     shape: Shape
     parameters: int
+    macs: int
 
 
 @dataclass(frozen=True)
@@ -81,7 +98,7 @@ class _Joined:
         layers: all layers.
         numbers: [N] alike for layers of equal rows.
         begin, lengths: [S] where the layers of each start, and how many they are.
-        source, parameters: [S] of each.
+        source, parameters, macs: [S] of each.
     """
 
     layers: LayerTable
@@ -90,10 +107,11 @@ class _Joined:
     lengths: NDArray[np.int64]
     source: NDArray[np.int64]
     parameters: NDArray[np.int64]
+    macs: NDArray[np.int64]
 
 
 _NONE = np.zeros(0, np.int64)
-NOTHING_JOINED = _Joined(NO_LAYERS, _NONE, _NONE, _NONE, _NONE, _NONE)
+NOTHING_JOINED = _Joined(NO_LAYERS, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE)
 
 
 class LayerTables:
@@ -120,13 +138,7 @@ class LayerTables:
             SpaceError: when the choices are not of this space.
             NetworkError: when a network cannot be simulated.
         """
-        self._space.space.check(choices)
-        with self._lock:
-            used, shapes = self._segments_of(choices)
-            new = list(itertools.islice(self._known.values(), len(self._joined.begin), None))
-            if new:
-                self._joined = _join(self._joined, new, self._rows)
-            joined = self._joined
+        used, shapes, joined = self._read(choices)
         lengths = joined.lengths[used]
         before = np.cumsum(lengths, axis=1) - lengths
         starts = np.concatenate([[0], np.cumsum(lengths.sum(axis=1))])
@@ -151,6 +163,16 @@ class LayerTables:
         )
         return Networks(layers, joined.numbers[row], joined.parameters[used].sum(axis=1))
 
+    def sizes(self, choices: ChoiceArray) -> LinkSizes:
+        """How large the links of the networks of choices [B, D] are.
+
+        Raises:
+            SpaceError: when the choices are not of this space.
+            NetworkError: when a network cannot be simulated.
+        """
+        used, _, joined = self._read(choices)
+        return LinkSizes(joined.macs[used], joined.parameters[used], joined.lengths[used])
+
     def different(self, choices: ChoiceArray) -> NDArray[np.int64]:
         """Rows [K] of choices [B, D], in order: of each different network the first.
 
@@ -167,6 +189,16 @@ class LayerTables:
                     seen.add(network)
                     first.append(begin + i)
         return np.array(first, np.int64)
+
+    def _read(self, choices: ChoiceArray) -> tuple[NDArray[np.int64], NDArray[np.int64], _Joined]:
+        """What `_segments_of` gives, and the segments that it speaks of."""
+        self._space.space.check(choices)
+        with self._lock:
+            used, shapes = self._segments_of(choices)
+            new = list(itertools.islice(self._known.values(), len(self._joined.begin), None))
+            if new:
+                self._joined = _join(self._joined, new, self._rows)
+            return used, shapes, self._joined
 
     def _segments_of(self, choices: ChoiceArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The segment of every link [B, L], and the shape [B, L, 3] of the tensor it reads."""
@@ -209,6 +241,7 @@ class LayerTables:
             source=made.source,
             shape=(made.height, made.width, made.channels),
             parameters=network.parameters if network else 0,
+            macs=network.macs if network else 0,
         )
 
 
@@ -233,6 +266,7 @@ def _join(before: _Joined, new: list[_Segment], known: dict[bytes, int]) -> _Joi
         lengths=lengths,
         source=_after(before.source, [segment.source for segment in new]),
         parameters=_after(before.parameters, [segment.parameters for segment in new]),
+        macs=_after(before.macs, [segment.macs for segment in new]),
     )
 
 

@@ -64,7 +64,7 @@ def for_task(space: NetworkSpace, task: Task) -> NetworkSpace:
     for link in space.links:
         strides.append(survey.stride)
         own = {name: values[name] for name in link.decisions}
-        x = link.build(_Reader(on, survey), _Shrunk(x, survey.stride), own).x
+        x = link.build(_Reader(on, survey), Shrunk(x, survey.stride), own).x
     change = survey.change(task)
     links = (
         Link(link.decisions, _changed(link.build, change, stride))
@@ -123,7 +123,7 @@ class _Change:
     left_out: int
 
 
-class _Shrunk(NamedTuple):
+class Shrunk(NamedTuple):
     """A tensor, and by how much the unchanged network has shrunk the image there."""
 
     x: Any
@@ -134,7 +134,7 @@ def _changed(
     build: Callable[[Builder[Any], Any, Values], Any], change: _Change, stride: int
 ) -> Callable[[Builder[Any], Any, Values], Any]:
     def changed(on: Builder[Any], x: Any, values: Values) -> Any:
-        return build(_Reader(on, _Survey(), change), _Shrunk(x, stride), values).x
+        return build(_Reader(on, _Survey(), change), Shrunk(x, stride), values).x
 
     return changed
 
@@ -147,51 +147,51 @@ class _Reader:
         self._survey = survey
         self._change = change
 
-    def input(self, height: int, width: int, channels: int) -> _Shrunk:
+    def input(self, height: int, width: int, channels: int) -> Shrunk:
         self._survey.height, self._survey.width = height, width
         if self._change is None:
-            return _Shrunk(self._on.input(height, width, channels), 1)
+            return Shrunk(self._on.input(height, width, channels), 1)
         task = self._change.task
         size = (task.height * height / self._change.height, task.width * width / self._change.width)
-        return _Shrunk(self._on.input(round(size[0]), round(size[1]), task.channels), 1)
+        return Shrunk(self._on.input(round(size[0]), round(size[1]), task.channels), 1)
 
-    def channels(self, x: _Shrunk) -> int:
+    def channels(self, x: Shrunk) -> int:
         return self._on.channels(x.x)
 
-    def conv(self, x: _Shrunk, filters: int, *, stride: int = 1, **how: Any) -> _Shrunk:
+    def conv(self, x: Shrunk, filters: int, *, stride: int = 1, **how: Any) -> Shrunk:
         made = self._on.conv(x.x, filters, stride=self._stride(x, stride), **how)
         return self._shrunk(made, x.stride * stride)
 
-    def depthwise(self, x: _Shrunk, *, stride: int = 1, **how: Any) -> _Shrunk:
+    def depthwise(self, x: Shrunk, *, stride: int = 1, **how: Any) -> Shrunk:
         made = self._on.depthwise(x.x, stride=self._stride(x, stride), **how)
         return self._shrunk(made, x.stride * stride)
 
-    def pool(self, x: _Shrunk, *, stride: int, **how: Any) -> _Shrunk:
+    def pool(self, x: Shrunk, *, stride: int, **how: Any) -> Shrunk:
         made = self._on.pool(x.x, stride=self._stride(x, stride), **how)
         return self._shrunk(made, x.stride * stride)
 
-    def dense(self, x: _Shrunk, units: int) -> _Shrunk:
+    def dense(self, x: Shrunk, units: int) -> Shrunk:
         self._survey.classes = units
         if self._change is not None and units == self._change.classes:
             units = self._change.task.classes
-        return _Shrunk(self._on.dense(x.x, units), x.stride)
+        return Shrunk(self._on.dense(x.x, units), x.stride)
 
-    def global_pool(self, x: _Shrunk) -> _Shrunk:
-        return _Shrunk(self._on.global_pool(x.x), x.stride)
+    def global_pool(self, x: Shrunk) -> Shrunk:
+        return Shrunk(self._on.global_pool(x.x), x.stride)
 
-    def add(self, x: _Shrunk, y: _Shrunk) -> _Shrunk:
-        return _Shrunk(self._on.add(x.x, y.x), x.stride)
+    def add(self, x: Shrunk, y: Shrunk) -> Shrunk:
+        return Shrunk(self._on.add(x.x, y.x), x.stride)
 
-    def scale(self, x: _Shrunk, gate: _Shrunk) -> _Shrunk:
-        return _Shrunk(self._on.scale(x.x, gate.x), x.stride)
+    def scale(self, x: Shrunk, gate: Shrunk) -> Shrunk:
+        return Shrunk(self._on.scale(x.x, gate.x), x.stride)
 
-    def activation(self, x: _Shrunk, name: str) -> _Shrunk:
-        return _Shrunk(self._on.activation(x.x, name), x.stride)
+    def activation(self, x: Shrunk, name: str) -> Shrunk:
+        return Shrunk(self._on.activation(x.x, name), x.stride)
 
-    def _stride(self, x: _Shrunk, stride: int) -> int:
+    def _stride(self, x: Shrunk, stride: int) -> int:
         left_out = self._change is not None and x.stride < self._change.left_out
         return 1 if left_out else stride
 
-    def _shrunk(self, x: Any, stride: int) -> _Shrunk:
+    def _shrunk(self, x: Any, stride: int) -> Shrunk:
         self._survey.stride = max(self._survey.stride, stride)
-        return _Shrunk(x, stride)
+        return Shrunk(x, stride)

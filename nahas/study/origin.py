@@ -44,6 +44,11 @@ class Origin:
         texts = (self.options, self.fingerprints, self.versions, self.notes)
         return (SCHEMA_VERSION, _space_text(self.space), self.seed, *map(_text, texts), created)
 
+    @property
+    def notes_text(self) -> str:
+        """The notes as the file has them."""
+        return _text(self.notes)
+
     @classmethod
     def read(cls, row: sqlite3.Row) -> Origin:
         """The reverse of `row`.

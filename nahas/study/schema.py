@@ -64,6 +64,8 @@ PUT_SIMULATED = "INSERT INTO simulated VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 PUT_STATE = "INSERT OR REPLACE INTO controller VALUES (0, ?, ?)"
 
+PUT_NOTES = "UPDATE study SET notes = ?"
+
 GET_NUMBERS = """
 SELECT MIN(number), MAX(number), COUNT(*), (SELECT trials FROM controller) FROM trials
 """

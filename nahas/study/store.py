@@ -134,6 +134,15 @@ class Study:
             rows = zip(*(column.tolist() for column in columns), strict=True)
             self._database.executemany(schema.PUT_SIMULATED, rows)
 
+    def keep_notes(self, origin: Origin) -> None:
+        """Write the notes of an origin, which are not compared, in place of those there.
+
+        Raises:
+            StudyError: when the file cannot take them; then it holds what it held before.
+        """
+        with self._transaction("the trials are saved, what was noted of the best is not"):
+            self._database.execute(schema.PUT_NOTES, (origin.notes_text,))
+
     def trials(self) -> Trials:
         """All trials, in order."""
         return self._read_trials(schema.GET_TRIALS)

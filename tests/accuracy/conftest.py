@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from nahas.accuracy.surrogate import features
+from nahas.accuracy.stages import features
 from nahas.spaces.mnasnet import network_space
 
 NOISE = 0.3

@@ -2,15 +2,14 @@
 
 import pytest
 
-from nahas.accuracy.surrogate import WEIGHTS, card_path, read_card
-from nahas.datafiles import packaged
+from nahas.accuracy.surrogate import card_path, packaged_weights, read_card
 
 NAMES = {"surrogate": "surrogate", "mlp_64x64": "perceptron, 64x64", "ridge": "ridge regression"}
 
 
 @pytest.fixture(scope="module")
 def card():
-    return read_card(card_path(packaged(WEIGHTS)))
+    return read_card(card_path(packaged_weights("mnasnet")))
 
 
 @pytest.fixture(scope="module")

@@ -10,19 +10,19 @@ import pytest
 
 from nahas.accuracy import fit
 from nahas.accuracy.measurements import read_measurements, read_seeds
+from nahas.accuracy.stages import features
 from nahas.accuracy.surrogate import (
-    LABEL,
-    WEIGHTS,
     card_path,
-    features,
     load_surrogate,
+    packaged_surrogate,
+    packaged_weights,
     read_card,
     schema,
 )
-from nahas.datafiles import packaged
 from nahas.errors import AccuracyError
 from nahas.spaces.mnasnet import network_space
 
+WEIGHTS = packaged_weights("mnasnet")
 ACCEL_NASBENCH = "data/accel-nasbench"
 MLP = {"kendall": 0.888, "rmse_pp": 0.55}
 """What a plain 64x64 perceptron reached on the test ids elsewhere: the bar to beat."""
@@ -30,19 +30,19 @@ MLP = {"kendall": 0.888, "rmse_pp": 0.55}
 
 @pytest.fixture(scope="module")
 def surrogate():
-    return load_surrogate()
+    return packaged_surrogate("mnasnet")
 
 
 @pytest.fixture(scope="module")
 def card():
-    return read_card(card_path(packaged(WEIGHTS)))
+    return read_card(card_path(WEIGHTS))
 
 
 @pytest.fixture
 def copy(tmp_path):
-    for path in (packaged(WEIGHTS), card_path(packaged(WEIGHTS))):
+    for path in (WEIGHTS, card_path(WEIGHTS)):
         shutil.copy(path, tmp_path / path.name)
-    return tmp_path / WEIGHTS
+    return tmp_path / WEIGHTS.name
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_the_highest_prediction_of_the_space_is_no_wild_one(surrogate, card):
 
 
 def test_label_says_what_it_is(surrogate):
-    assert surrogate.label == LABEL == "ImageNet top-1 % of the 16-epoch recipe, predicted"
+    assert surrogate.label == fit.LABEL == "ImageNet top-1 % of the 16-epoch recipe, predicted"
 
 
 def test_a_batch_is_its_rows(surrogate):
@@ -157,7 +157,7 @@ def test_features_tell_every_two_networks_apart():
 
 
 def test_schema_is_what_a_choice_indexes(card):
-    decisions = schema()
+    decisions = schema(network_space())
     assert list(decisions)[:5] == ["block0_e", "block0_k", "block0_l", "block0_se", "block1_e"]
     assert decisions["block0_e"] == [1, 4, 6]
     assert decisions["block5_l"] == [1, 2, 3, 4]
@@ -166,7 +166,7 @@ def test_schema_is_what_a_choice_indexes(card):
 
 
 def test_weights_are_small_enough_to_ship():
-    assert packaged(WEIGHTS).stat().st_size < 200_000
+    assert WEIGHTS.stat().st_size < 200_000
 
 
 def test_loading_and_predicting_takes_numpy_alone():
@@ -222,7 +222,9 @@ def test_weights_of_another_form_are_refused(copy):
     [
         ({"schema_version": 2}, "schema_version is 2, but this nahas reads 1"),
         ({"decisions": {"block0_e": [1, 2]}}, "decisions is not that of this nahas"),
-        ({"label": "top-1"}, "label is not that of this nahas"),
+        ({"label": ""}, "label is missing: nobody knows what it predicts"),
+        ({"space": "s1"}, "is of space 's1', not 'mnasnet'"),
+        ({"features": "pixels"}, "features is 'pixels', but this nahas knows links, stages"),
         ({"weights_sha256": None}, "weights_sha256 is missing"),
         ({"weights_sha256": "0" * 64}, "is damaged"),
     ],

@@ -6,9 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from nahas.accuracy import fit
-from nahas.accuracy.surrogate import load_surrogate
+from nahas.accuracy.surrogate import card_path, load_surrogate, packaged_weights, read_card
 from nahas.cli.fit_surrogate import fit_surrogate
-from nahas.errors import AccuracyError
+from nahas.errors import AccuracyError, UsageError
 
 MEASURES = ["kendall", "spearman", "rmse_pp", "mae_pp"]
 
@@ -16,10 +16,7 @@ MEASURES = ["kendall", "spearman", "rmse_pp", "mae_pp"]
 def small_fit(folder, recipe, progress):
     """The packaged surrogate, as if it had just been fitted: the fit itself has its own tests."""
     progress(f"reading {folder.name}")
-    from nahas.accuracy.surrogate import WEIGHTS, card_path, read_card
-    from nahas.datafiles import packaged
-
-    card = read_card(card_path(packaged(WEIGHTS)))
+    card = read_card(card_path(packaged_weights("mnasnet")))
     card["recipe"] = {**card["recipe"], "seed": recipe.seed}
     return load_surrogate(), card
 
@@ -41,7 +38,7 @@ def test_the_card_is_printed_and_the_weights_are_written(run, tmp_path):
     assert "ImageNet top-1 % of the 16-epoch recipe, predicted" in done.stdout
     rows = [line.split()[:2] for line in done.stdout.splitlines() if "0." in line]
     for part in ("val", "test"):
-        for predictor in ("surrogate", "mlp_64x64", "ridge"):
+        for predictor in ("surrogate", "mlp", "ridge"):
             assert [part, predictor] in rows
     assert "4,100, 512, 112" in done.stdout
     assert done.stderr == "reading measured\n"
@@ -75,9 +72,10 @@ def test_a_card_without_seeds_is_printed_too(run, monkeypatch):
 
 
 def test_data_are_needed():
-    done = CliRunner().invoke(fit_surrogate, [])
-    assert done.exit_code == 2
-    assert "--data" in done.stderr
+    for given in ([], ["--data", "a", "--table", "b"]):
+        done = CliRunner().invoke(fit_surrogate, given)
+        assert isinstance(done.exception, UsageError)
+        assert "either --table FILE.csv or --data FOLDER" in str(done.exception)
 
 
 def test_a_folder_without_measurements_is_refused(tmp_path):

@@ -29,11 +29,12 @@ def test_simulate_takes_a_network_of_it(nahas, file):
 def test_what_is_wrong_is_one_line(nahas, file, command):
     ran = nahas(command, "--space", "spaces.py:mein")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.splitlines()[-1].endswith("did you mean 'mine'? its spaces are mine, s1")
+    assert ran.err.splitlines()[-1].endswith("did you mean 'mine'? its spaces are mine, s1, other")
 
 
 def test_a_run_is_named_by_the_space_and_finds_the_file_from_anywhere(file):
     given = {"space": "spaces.py:mine", "seed": 3, "run_dir": None}
     assert str(_folder(given)) == "runs/mine-3"
-    others = {"table": None, "tables": None, "cost_model": None, "baseline": "edge-baseline"}
+    names = ("table", "tables", "cost_model", "surrogate", "supernet", "data")
+    others = {"baseline": "edge-baseline", **dict.fromkeys(names)}
     assert with_absolute_paths(given | others)["space"] == f"{file}:mine"

@@ -6,6 +6,7 @@ import pytest
 from nahas.controllers.allowed import allowed_values
 from nahas.controllers.ppo import Ppo, PpoHyperparameters
 from nahas.controllers.random import Random
+from nahas.controllers.reinforce import Reinforce
 from nahas.errors import SpaceError
 from nahas.spaces.space import Decision, Space
 
@@ -17,8 +18,26 @@ def small_ppo(space, rng, allowed=None):
     return Ppo(space, rng, allowed, hyperparameters=knobs)
 
 
-CONTROLLERS = [Random, small_ppo]
-LEARNERS = [small_ppo]
+def optuna_tpe(space, rng, allowed=None):
+    pytest.importorskip("optuna", reason="needs the extra search")
+    from nahas.interop.optuna import controller
+
+    return controller(space, rng, allowed=allowed)
+
+
+def pyglove_evolution(space, rng, allowed=None):
+    pyglove = pytest.importorskip("pyglove", reason="needs the extra pyglove")
+    from nahas.interop.pyglove import controller
+
+    def evolution(seed):
+        mutator = pyglove.evolution.mutators.Uniform(seed=seed)
+        return pyglove.evolution.regularized_evolution(mutator, 40, 5, seed=seed)
+
+    return controller(space, rng, evolution, allowed)
+
+
+CONTROLLERS = [Random, small_ppo, Reinforce, optuna_tpe, pyglove_evolution]
+LEARNERS = [small_ppo, Reinforce, optuna_tpe, pyglove_evolution]
 
 
 def separable(choices):

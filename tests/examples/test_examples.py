@@ -94,6 +94,17 @@ def test_search_for_energy__reports_both_searches_and_the_label(tmp_path: Path) 
     assert line_of(said, "network mnasnet:")
 
 
+def test_own_space__meets_its_targets_and_says_what_the_score_is(tmp_path: Path) -> None:
+    said = said_by("own_space.py", "60", folder=tmp_path)
+    assert "made-up score" in line_of(said, "score:")
+    assert "57% applies" in line_of(said, "36,864 choices")
+    baseline, best = (numbers(line_of(said, start)) for start in ("baseline", "best"))
+    assert best[0] > baseline[0]
+    assert best[1] <= 2 * baseline[1]
+    assert best[2] <= baseline[2]
+    assert "tiny:width=16,depth=3,kind0=plain,kind1=plain,kind2=plain" in said
+
+
 def test_relaxed_search__descends_below_random_accelerators(tmp_path: Path) -> None:
     train = ["train-costmodel", "--samples", "10000", "--epochs", "40", "--output", "m.keras"]
     done = subprocess.run(

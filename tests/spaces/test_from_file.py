@@ -3,11 +3,12 @@
 import os
 import re
 
+import numpy as np
 import pytest
 
 from nahas import networks
 from nahas.errors import SpaceError
-from nahas.spaces.from_file import absolute, in_file
+from nahas.spaces.from_file import absolute, in_file, without_file
 from nahas.spaces.named import named
 
 SPACE = """
@@ -29,6 +30,8 @@ def mine(on, choose):
 
 s1 = network_space(lambda on, choose: on.input(8, 8, choose("c", (1, 3))), name="s1")
 
+other = mine
+
 
 def plain(on, choose):
     return on.input(8, 8, 3)
@@ -46,9 +49,14 @@ def test_a_space_is_found_and_knows_where(file, monkeypatch):
     monkeypatch.chdir(file.parent)
     space = named("spaces.py:mine")
     assert space.name == "mine"
-    assert space.file == f"{file}:mine"
-    assert named(space.file).space == space.space
-    assert named(space.file).links is named(space.file).links, "the file is run once"
+    assert space.place == f"{file}:mine"
+    assert named(space.place).space == space.space
+    assert named(space.place).links is space.links, "the file is run once"
+    (choice,) = space.space.sample(1, np.random.default_rng(0))
+    full = space.full_name(space.space.values(choice))
+    assert networks.named(full).layers == space.network(choice).layers
+    assert without_file(full) == space.network(choice).name
+    assert without_file("mnasnet:e1") == "mnasnet:e1"
 
 
 def test_a_changed_file_is_read_again(file):
@@ -79,8 +87,9 @@ def test_names_of_files():
         ("none.py:mine", "none.py: cannot be read (No such file or directory)"),
         ("spaces.py", "does not say which space: write FILE.py:NAME"),
         ("spaces.py:", "does not say which space: write FILE.py:NAME"),
-        ("spaces.py:mien", "holds no 'mien': did you mean 'mine'? its spaces are mine, s1"),
+        ("spaces.py:mien", "holds no 'mien': did you mean 'mine'? its spaces are mine, s1, other"),
         ("spaces.py:plain", "'plain' is a function, no network space: make one of a function"),
+        ("spaces.py:other", "the space in 'other' is called 'mine': give it one name"),
         ("spaces.py:s1", "is called 's1', as a space of nahas: give it another name=..."),
     ],
 )

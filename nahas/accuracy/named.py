@@ -1,0 +1,176 @@
+"""Where accuracies come from, as users name it: surrogate, table, train or one-shot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nahas.accuracy.backend import AccuracyBackend
+from nahas.datafiles import nearest
+from nahas.errors import UsageError
+from nahas.spaces.networks import NetworkSpace
+
+if TYPE_CHECKING:
+    from nahas.children.data import Dataset
+
+OPTIONS = {
+    "surrogate": ("surrogate",),
+    "table": ("table",),
+    "train": ("data", "image_size", "proxy_images", "proxy_epochs", "proxy_halving"),
+    "one-shot": ("supernet", "data", "image_size", "proxy_images"),
+}
+"""What may be said of each back-end."""
+
+TELLING = {
+    "surrogate": "surrogate",
+    "table": "table",
+    "supernet": "one-shot",
+    **dict.fromkeys(("data", "image_size", "proxy_images"), "train"),
+    **dict.fromkeys(("proxy_epochs", "proxy_halving"), "train"),
+}
+"""Which back-end an option speaks of where none is named; the first that is given decides."""
+
+NEEDED = {
+    "table": ("table", "a file of measured accuracies"),
+    "one-shot": ("supernet", "a file of shared weights, made by 'nahas train-supernet'"),
+    "train": ("data", "the images to train on, like cifar10 or a folder"),
+}
+
+LEDGER = "children.json"
+"""The file of a run folder that remembers every child that was trained."""
+
+PUBLISHED = ".json"
+"""How the name of the published table of `macro` ends; tables of one's own are CSV."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where accuracies come from.
+
+    Attributes:
+        kind: a key of `OPTIONS`; None is what the other fields speak of, else 'surrogate'.
+        surrogate: file of `nahas fit-surrogate`; None is the packaged one of the space.
+        table: file of measured accuracies.
+        supernet: file of shared weights.
+        data: name or path of images, which children are trained or measured on.
+        image_size: side of the images of a folder.
+        proxy_images: to learn and hold out, at most; None is all.
+        proxy_epochs: to train a child for; None is the recipe's.
+        proxy_halving: stop the worse half of the children of a batch early, again and again.
+        folder: that keeps what was trained, so that nothing is trained twice; None keeps it in
+            memory.
+    """
+
+    kind: str | None = None
+    surrogate: Path | None = None
+    table: Path | None = None
+    supernet: Path | None = None
+    data: str | None = None
+    image_size: int | None = None
+    proxy_images: int | None = None
+    proxy_epochs: int | None = None
+    proxy_halving: bool | None = None
+    folder: Path | None = None
+
+    @property
+    def chosen(self) -> str:
+        """The back-end that is meant.
+
+        Raises:
+            UsageError: when there is none of that name, it lacks what it needs, or something is
+                said that speaks of another.
+        """
+        said = [name for name in TELLING if getattr(self, name) is not None]
+        kind = self.kind or next((TELLING[name] for name in said), "surrogate")
+        if kind not in OPTIONS:
+            raise UsageError(
+                f"there is no accuracy '{kind}': allowed are {', '.join(OPTIONS)}"
+                f"{nearest(kind, OPTIONS)}"
+            )
+        for name in said:
+            if name not in OPTIONS[kind]:
+                owners = " or ".join(owner for owner, names in OPTIONS.items() if name in names)
+                raise UsageError(
+                    f"{option(name)} goes with --accuracy {owners}, but accuracies come from "
+                    f"'{kind}': leave one of them out"
+                )
+        needed, what = NEEDED.get(kind, ("", ""))
+        if needed and needed not in said:
+            raise UsageError(f"--accuracy {kind} needs {option(needed)}, {what}")
+        return kind
+
+
+def option(name: str) -> str:
+    """A field as the command line spells it."""
+    return f"--{name.replace('_', '-')}"
+
+
+def backend_of(source: Source, space: NetworkSpace) -> tuple[NetworkSpace, AccuracyBackend]:
+    """The back-end that is meant, and the space whose choices it takes.
+
+    That is `space`, but for a table that has some of its networks alone: then it is those.
+
+    Raises:
+        NahasError: when options contradict each other, or a file cannot be used or is of
+            another space.
+    """
+    kind = source.chosen
+    if kind == "table":
+        return _table(source, space)
+    if kind == "train":
+        return space, _trained(source, space)
+    if kind == "one-shot":
+        return space, _one_shot(source, space)
+    from nahas.accuracy.surrogate import load_surrogate, packaged_surrogate
+
+    if source.surrogate is None:
+        return space, packaged_surrogate(space.place)
+    return space, load_surrogate(source.surrogate, space)
+
+
+def _table(source: Source, space: NetworkSpace) -> tuple[NetworkSpace, AccuracyBackend]:
+    assert source.table is not None  # it is needed, and was found there
+    if source.table.suffix != PUBLISHED:
+        from nahas.accuracy.measured import load_measured
+
+        measured = load_measured(source.table, space)
+        return measured.space, measured
+    if space.name != "macro":
+        raise UsageError(
+            f"--table {source.table} holds networks of space 'macro', but --space is "
+            f"'{space.name}': add --space macro, or leave --table out; a table of your own is CSV"
+        )
+    from nahas.accuracy.table import load_table
+
+    return space, load_table(source.table)
+
+
+def _trained(source: Source, space: NetworkSpace) -> AccuracyBackend:
+    from nahas.accuracy.trained import Halving, TrainedChildren
+    from nahas.children.recipe import PROXY
+
+    return TrainedChildren(
+        space,
+        _images(source),
+        replace(PROXY, epochs=source.proxy_epochs or PROXY.epochs),
+        ledger=source.folder / LEDGER if source.folder else None,
+        halving=Halving() if source.proxy_halving else None,
+    )
+
+
+def _images(source: Source) -> Dataset:
+    from nahas.children.data import open_dataset
+
+    assert source.data is not None  # it is needed, and was found there
+    return open_dataset(source.data, limit=source.proxy_images, image_size=source.image_size)
+
+
+def _one_shot(source: Source, space: NetworkSpace) -> AccuracyBackend:
+    from nahas.accuracy.oneshot import OneShotAccuracy
+    from nahas.children.data import open_dataset
+
+    assert source.supernet is not None  # it is needed, and was found there
+    if source.data is None:
+        raise UsageError("--accuracy one-shot needs --data, the images to measure networks on")
+    return OneShotAccuracy(space, source.supernet, open_dataset(source.data))

@@ -1,0 +1,91 @@
+"""Accuracy of networks with the shared weights of a supernet."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nahas.children.data import Dataset
+from nahas.children.supernet import Supernet
+from nahas.children.supernet_files import load_supernet
+from nahas.errors import AccuracyError, SpaceError
+from nahas.spaces.networks import NetworkSpace
+from nahas.spaces.space import ChoiceArray
+
+LABEL = "{dataset} top-1 %, with shared weights (not trained alone)"
+
+IMAGES = 2000
+"""Validation images of a measurement, at least: their standard error is about 1 point."""
+
+
+class OneShotAccuracy:
+    """Measures networks by a supernet, each on the same validation images; an `AccuracyBackend`.
+
+    Args:
+        space: whose networks are asked about.
+        supernet: file of `nahas train-supernet`.
+        dataset: the images; of the task that the weights have learned.
+        images: of the validation part, rounded up to whole batches of the training's size, as
+            their statistics normalise.
+        seed: of the choice of images.
+
+    Raises:
+        TrainingError: when the file cannot be used for this space and these images.
+    """
+
+    def __init__(
+        self,
+        space: NetworkSpace,
+        supernet: Path,
+        dataset: Dataset,
+        *,
+        images: int = IMAGES,
+        seed: int = 0,
+    ) -> None:
+        self._supernet, card = load_supernet(supernet, space, dataset.task)
+        self._batch = int(card.recipe["batch"])
+        self._weights_sha256 = card.weights_sha256
+        self._dataset, self._images, self._seed = dataset, images, seed
+
+    @property
+    def label(self) -> str:
+        """What this accuracy is."""
+        return LABEL.format(dataset=self._dataset.name)
+
+    @property
+    def supernet(self) -> Supernet:
+        """The weights."""
+        return self._supernet
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that the accuracies follow from."""
+        digest = hashlib.sha256(self._weights_sha256.encode())
+        for images, labels in self._batches:
+            digest.update(np.asarray(images).tobytes() + np.asarray(labels).tobytes())
+        return digest.hexdigest()[:16]
+
+    def accuracy(self, choices: ChoiceArray) -> NDArray[np.float64]:
+        """Top-1 in percent [B] of network choices [B, D], with shared weights.
+
+        Raises:
+            AccuracyError: when a choice lies outside the space.
+        """
+        try:
+            self._supernet.space.space.check(choices)
+        except SpaceError as problem:
+            raise AccuracyError(f"the supernet has no such network: {problem}") from problem
+        return np.array([self._supernet.accuracy(row, self._batches) for row in choices])
+
+    @cached_property
+    def _batches(self) -> list[tuple[Any, Any]]:
+        batches = self._dataset.batches(
+            "validation", batch=self._batch, seed=self._seed, shuffle=True
+        )
+        return list(islice(batches, -(-self._images // self._batch)))
