@@ -64,7 +64,7 @@ def main(trials: int) -> None:
     print(
         f"{tiny.space.size:,} choices; of a random one {tiny.applicable(drawn).mean():.0%} applies"
     )
-    search = Search(trials=trials, latency="0.9x", area="1x", seed=0)
+    search = Search(trials=trials, latency="2x", area="1x", seed=0)
     found = searched(problem_of(search, accuracy=MadeUp(), network_space=tiny), search)
     print(f"score: {found.accuracy_label}")
     for name, design in (("baseline", found.baseline), *(("best", d) for d in found.best[:1])):

@@ -60,7 +60,9 @@ def simulate(out: Output, *, network: str, hardware: str, **options: Any) -> int
     """Simulate NETWORK, a built-in name or a .keras, .onnx or .tflite file, on an accelerator.
 
     Built in are mobilenet-v2, mobilenet-v3-large, mobilenet-edgetpu, efficientnet-b0,
-    efficientnet-edgetpu-s and resnet-50; a network that a search has printed is one too, as
+    efficientnet-b1, efficientnet-b2, efficientnet-b3, efficientnet-edgetpu-s,
+    efficientnet-edgetpu-m, efficientnet-edgetpu-l, autoseg-edgetpu-xs, autoseg-edgetpu-s,
+    autoseg-edgetpu-m and resnet-50; a network that a search has printed is one too, as
     macro:22212220, with the file before it where the space is one's own.
 
     Prints for every layer its shape, work, cycles, what bounds it, which of its activations stay

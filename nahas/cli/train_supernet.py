@@ -87,7 +87,13 @@ def _recipe_options(function: F) -> F:
         "--batch 64 --latency 0.8x --out small",
     ),
 )
-@click.option("--space", default="s1", show_default=True, help="The network space.")
+@click.option(
+    "--space",
+    metavar="NAME|FILE.py:NAME",
+    default="s1",
+    show_default=True,
+    help="The network space, or one of your own in a file.",
+)
 @click.option("--hardware-space", default="paper", show_default=True, help="The accelerators.")
 @click.option(
     "--data", metavar="NAME|PATH", required=True, help="The images: cifar10, or a folder."

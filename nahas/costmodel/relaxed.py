@@ -46,8 +46,7 @@ class RelaxedCost:
         self.joint = model.joint
         self._keras_model = model.keras_model
         self._sizes = [int(size) for size in model.joint.space.cardinalities]
-        networks = model.joint.network_space
-        self._always_apply = networks.applies is None and not networks.conditions
+        self._always_apply = model.joint.network_space.applies is None
 
     def __call__(self, decisions: Any) -> dict[str, Any]:
         """The costs of probabilities, one number [B] for each row.

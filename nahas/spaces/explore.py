@@ -79,6 +79,7 @@ class _Explorer:
         self.asks: list[set[str]] = []
         self._space = space
         self._parts = parts
+        self._number = 0
 
     def run(self, shared: frozenset[str]) -> frozenset[str]:
         """Run every part in all states that it can be in.
@@ -90,6 +91,7 @@ class _Explorer:
         self.asks = [set() for _ in self._parts]
         states = {_State(None)}
         for number, part in enumerate(self._parts):
+            self._number = number
             left: dict[_State, set[_State]] = {}
             try:
                 for state in sorted(states, key=repr):
@@ -135,14 +137,13 @@ class _Explorer:
         return left
 
     def _add(self, decision: Decision, before: tuple[str, ...]) -> None:
-        """Note a decision behind the one that was asked for before it, in its part or the last."""
+        """Note a decision, behind those of earlier parts and the one that was asked before it."""
         self.known[decision.name] = decision
         self.order.insert(self._place(before), decision.name)
 
     def _place(self, before: tuple[str, ...]) -> int:
-        if before:
-            return self.order.index(before[-1]) + 1
-        return max((self.order.index(n) for asked in self.asks for n in asked), default=-1) + 1
+        earlier = set().union(*self.asks[: self._number], before[-1:])
+        return max((self.order.index(name) for name in earlier), default=-1) + 1
 
     def _check_maps(self, part: Part, left: Mapping[_State, set[_State]]) -> None:
         """Refuse a later part that shrinks a map by a choice: `for_task` could not read it."""

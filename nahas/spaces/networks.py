@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -35,21 +34,6 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Condition:
-    """A decision that changes the network only where another one has certain values.
-
-    Attributes:
-        decision: which one.
-        given: the other one. Where that one changes nothing, neither does `decision`.
-        values: those of `given` with which `decision` applies.
-    """
-
-    decision: str
-    given: str
-    values: tuple[Any, ...]
-
-
-@dataclass(frozen=True)
 class NetworkSpace:
     """A space whose choices are networks.
 
@@ -62,30 +46,20 @@ class NetworkSpace:
             apply leave no trace in it.
         read: the reverse of `spell`; None where the text means nothing. Decisions that do not
             apply have their first value.
-        conditions: of decisions that do not always apply, each given decisions that stand
-            before it in the space. All conditions of a decision must hold.
-        applies: says of choices [B, D] which decisions change the network [B, D], where
-            `conditions` cannot say it; None where they do.
+        applies: says of choices [B, D] which decisions change the network [B, D], such as
+            `nahas.spaces.conditions.Conditions`; None where every decision always does.
         reference: values of the network that relative targets of a search go by; of decisions
             that are not named, the first value.
         file: that a space of one's own was read from, by `nahas.spaces.named.named`.
-
-    Raises:
-        SpaceError: when a condition names a decision or value that is not there, or one that
-            stands later.
     """
 
     space: Space
     links: tuple[Link, ...]
     spell: Callable[[Values], str]
     read: Callable[[str], Values | None]
-    conditions: tuple[Condition, ...] = ()
     applies: Callable[[ChoiceArray], NDArray[np.bool_]] | None = None
     reference: Values = field(default_factory=dict)
     file: str | None = None
-
-    def __post_init__(self) -> None:
-        _ = self._conditions
 
     @property
     def name(self) -> str:
@@ -138,35 +112,7 @@ class NetworkSpace:
         self.space.check(choices)
         if self.applies is not None:
             return self.applies(choices)
-        applies = np.ones(choices.shape, dtype=np.bool_)
-        for column, given, allowed in self._conditions:
-            applies[:, column] &= applies[:, given] & allowed[choices[:, given]]
-        return applies
-
-    @cached_property
-    def _conditions(self) -> list[tuple[int, int, NDArray[np.bool_]]]:
-        """Columns of the decision and of what it goes by, and with which indices it applies.
-
-        In the order of the decisions, so that what a decision goes by is settled before it.
-        """
-        columns = {decision.name: i for i, decision in enumerate(self.space.decisions)}
-        found = []
-        for condition in self.conditions:
-            for name in (condition.decision, condition.given):
-                if name not in columns:
-                    raise SpaceError(
-                        f"space '{self.name}': a condition names '{name}', which is no decision"
-                    )
-            column, given = columns[condition.decision], columns[condition.given]
-            if given >= column:
-                raise SpaceError(
-                    f"space '{self.name}': a condition of '{condition.decision}' is given "
-                    f"'{condition.given}', which does not stand before it: put it there"
-                )
-            allowed = np.zeros(self.space.cardinalities[given], dtype=np.bool_)
-            allowed[[self.space.decisions[given].index(value) for value in condition.values]] = True
-            found.append((column, given, allowed))
-        return sorted(found, key=lambda of: of[0])
+        return np.ones(choices.shape, dtype=np.bool_)
 
     @property
     def reference_choice(self) -> ChoiceArray:

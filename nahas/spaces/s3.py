@@ -22,7 +22,8 @@ from typing import Any, TypeVar
 
 from nahas.spaces.blocks import Bottleneck, classifier, conv, fused_ibn, ibn
 from nahas.spaces.builder import Builder
-from nahas.spaces.networks import Condition, Link, NetworkSpace, Values
+from nahas.spaces.conditions import Condition, Conditions
+from nahas.spaces.networks import Link, NetworkSpace, Values
 from nahas.spaces.scaling import rounded_filters, scaled_repeats
 from nahas.spaces.skeletons import EFFICIENTNET_B0, HEAD, STEM, Stage, one_by_one
 from nahas.spaces.space import Decision, Space
@@ -81,15 +82,16 @@ def _space(name: str, *, grouped: bool = False, scale: tuple[Decision, ...] = ()
                 for repeat in range(stage.repeats, most)
             ]
     links.append(Link(width, _head))
+    space = Space(name, (*scale, *(d for decisions in of_blocks for d in decisions)))
+    groups_of_fused = (
+        Condition(f"block{i}_groups", f"block{i}_type", ("fused",)) for i in range(len(BLOCKS))
+    )
     return NetworkSpace(
-        space=Space(name, (*scale, *(d for decisions in of_blocks for d in decisions))),
+        space=space,
         links=tuple(links),
         spell=_spell,
         read=partial(_read, grouped, bool(scale)),
-        conditions=tuple(
-            Condition(f"block{i}_groups", f"block{i}_type", ("fused",))
-            for i in range(len(BLOCKS) if grouped else 0)
-        ),
+        applies=Conditions(space, tuple(groups_of_fused)) if grouped else None,
     )
 
 

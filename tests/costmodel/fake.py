@@ -3,8 +3,9 @@
 import numpy as np
 
 from nahas.cost import DesignCosts
+from nahas.spaces.conditions import Condition, Conditions
 from nahas.spaces.joint import JointSpace
-from nahas.spaces.networks import Condition, Link, NetworkSpace
+from nahas.spaces.networks import Link, NetworkSpace
 from nahas.spaces.space import Decision, Space
 
 INPUT = Link((), lambda on, *_: on.input(4, 4, 1))
@@ -20,8 +21,9 @@ def tiny_joint(name="tiny", kernels=(3, 5)):
 
     decisions = (Decision("depth", (0, 1, 2)), Decision("kernel", kernels))
     link = Link(("depth", "kernel"), layers)
-    used = Condition("kernel", "depth", (1, 2))
-    return JointSpace(NetworkSpace(Space(name, decisions), (INPUT, link), str, never, (used,)))
+    space = Space(name, decisions)
+    used = Conditions(space, (Condition("kernel", "depth", (1, 2)),))
+    return JointSpace(NetworkSpace(space, (INPUT, link), str, never, used))
 
 
 def never(*_):

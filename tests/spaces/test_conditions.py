@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nahas.errors import SpaceError
-from nahas.spaces.networks import Condition, Link, NetworkSpace
+from nahas.spaces.conditions import Condition, Conditions
+from nahas.spaces.networks import Link, NetworkSpace
 from nahas.spaces.space import Decision, Space
 
 DECISIONS = (
@@ -33,7 +34,8 @@ def space_of(*conditions):
         return on.add(y, on.activation(on.conv(x, on.channels(x), kernel=kernel), values["gate"]))
 
     links = (Link(("wide",), input_), Link(("block", "gate", "slope"), block))
-    return NetworkSpace(Space("gates", DECISIONS), links, str, lambda _: None, conditions)
+    space = Space("gates", DECISIONS)
+    return NetworkSpace(space, links, str, lambda _: None, Conditions(space, conditions))
 
 
 GATE = Condition("gate", "block", ("gated",))

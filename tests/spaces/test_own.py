@@ -45,7 +45,6 @@ def block(number, on, x, choose):
     if number >= choose("depth", (1, 2, 3)):
         return x
     width = choose("width", (16, 24, 32), widths=True)
-    assert on.channels(x) == width  # fails where parts are run with values that do not belong
     kernel = choose(f"kernel{number}", (3, 5))
     return ibn(on, x, Bottleneck(filters=width, kernel=kernel, expansion=2, stride=1))
 
@@ -92,6 +91,14 @@ class TestDecisions:
         assert [set(names) for names in asked[1:4]] == [
             {"width", "depth", f"kernel{i}"} for i in range(3)
         ]
+
+    def test_parts_are_run_with_values_that_belong_to_their_tensors(self):
+        def widened(on, x, choose):
+            assert on.channels(x) == choose("width", (16, 24, 32), widths=True)
+            return on.conv(x, 8, kernel=choose("last", (1, 3)))
+
+        found = network_space(*PARTS[:-1], widened, name="checked").space.decisions
+        assert [decision.name for decision in found][-1] == "last"
 
     def test_a_small_part_is_known_entirely(self):
         """Under two conditions that are not nested, too."""
