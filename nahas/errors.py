@@ -11,6 +11,7 @@ The tree::
     ├── SpaceError       a decision, value or choice that a space does not have
     ├── RewardError      a target or exponent that means nothing
     ├── DataError        a data set that is missing, damaged or cannot be divided
+    ├── TrainingError    a child that cannot be trained so, or whose files are damaged
     ├── AccuracyError    an accuracy source that is missing, damaged or asked outside its space
     ├── CostModelError   a cost model that is damaged, or of another space or simulator
     ├── StudyError       a study file that is damaged, newer, in use or of another search
@@ -56,6 +57,10 @@ class RewardError(NahasError):
 
 class DataError(NahasError):
     """A data set that is missing, damaged or cannot be divided."""
+
+
+class TrainingError(NahasError):
+    """A child that cannot be trained so, or whose files are damaged."""
 
 
 class AccuracyError(NahasError):

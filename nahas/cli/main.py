@@ -16,6 +16,7 @@ import click
 
 from nahas.cli.cosearch import cosearch
 from nahas.cli.doctor import doctor
+from nahas.cli.export_child import export_child
 from nahas.cli.fit_surrogate import fit_surrogate
 from nahas.cli.map import map_command
 from nahas.cli.options import HELP_OPTIONS, talk_options
@@ -92,6 +93,7 @@ for _command in (
     tile_bench,
     validate,
     train_costmodel,
+    export_child,
     fit_surrogate,
     doctor,
 ):
