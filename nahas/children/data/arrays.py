@@ -82,7 +82,7 @@ def images_of(where: str, arrays: Arrays, x: str, y: str) -> Images:
 
 def _arrays(path: Path) -> Arrays:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return dict(archive)
     except Exception as problem:  # NumPy, zipfile and zlib each raise their own over damaged bytes
         raise DataError(

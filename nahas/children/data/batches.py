@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +22,8 @@ PREPARED = 2
 """Batches made ready while the model works on another."""
 
 
-class Epoch(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Epoch:
     """The batches of one epoch.
 
     Attributes:
@@ -44,17 +48,29 @@ def tensorflow_batches(epoch: Epoch) -> Any:
     """The batches as a `tf.data.Dataset` of known length, in their order."""
     import tensorflow as tf
 
-    def made(step: Any) -> Batch:
-        return epoch.read(int(step))
+    number = next(_numbers)
+    _open[number] = epoch
 
     def read(step: Any) -> Any:
         kinds = (tf.float32, tf.int32)
-        pixels, labels = tf.numpy_function(made, [step], kinds, stateful=False)
+        pixels, labels = tf.numpy_function(_read, [number, step], kinds, stateful=False)
         pixels.set_shape((None, *epoch.shape))
         labels.set_shape((None,))
         return pixels, labels
 
-    return tf.data.Dataset.range(epoch.steps).map(read).prefetch(PREPARED)
+    batches = tf.data.Dataset.range(epoch.steps).map(read).prefetch(PREPARED)
+    batches.epoch = epoch  # for as long as anybody iterates over the batches
+    return batches
+
+
+_numbers = count()
+_open: WeakValueDictionary[int, Epoch] = WeakValueDictionary()
+"""TensorFlow never lets go of a function given to `numpy_function`, nor of what the function
+holds: so it gets one that holds nothing, and the number of the epoch."""
+
+
+def _read(number: Any, step: Any) -> Batch:
+    return _open[int(number)].read(int(step))
 
 
 def keras_batches(epoch: Epoch) -> Any:

@@ -95,9 +95,11 @@ def cut(image: Image, box: Box, size: Size, channels: int) -> Pixels:
         min(box.right * across, image.width),
         min(box.bottom * down, image.height),
     )
-    coloured = image.convert("L" if channels == 1 else "RGB")
-    small = coloured.resize((size[1], size[0]), Resampling.BILINEAR, part)
-    return np.asarray(small).reshape(*size, channels)
+    mode = "L" if channels == 1 else "RGB"
+    seen = image if image.mode == mode else image.convert(mode)
+    if (seen.size, part) != (size[::-1], (0, 0, *size[::-1])):
+        seen = seen.resize(size[::-1], Resampling.BILINEAR, part)
+    return np.asarray(seen).reshape(*size, channels)
 
 
 def resized(images: Pixels, size: Size) -> Pixels:

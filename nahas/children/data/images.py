@@ -35,6 +35,10 @@ Use = Callable[["Image", BinaryIO, int], Any]
 """What is done with an image, its file and its row."""
 
 
+RUN = 16
+"""Images that a thread decodes at a time."""
+
+
 class Pictures(Protocol):
     """The images of one part, in an order of their own.
 
@@ -164,9 +168,13 @@ class Files:
         return Headers(sizes, np.array([grey for _, grey in found], dtype=np.bool_))
 
     def _each(self, rows: Rows, use: Use) -> list[Any]:
+        def used(some: Rows) -> list[Any]:
+            return [self._used(row, use) for row in some.tolist()]
+
         # Pillow decodes outside Python's lock.
+        runs = np.array_split(rows, -(-len(rows) // RUN))
         with ThreadPoolExecutor(usable_cores()) as threads:
-            return list(threads.map(lambda row: self._used(int(row), use), rows))
+            return [what for run in threads.map(used, runs) for what in run]
 
     def _used(self, row: int, use: Use) -> Any:
         from PIL import Image

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.children.data.crops import CENTRE, SMALL, Size, resized
-from nahas.children.data.dataset import Divided, check_labels, divided
+from nahas.children.data.dataset import PARTS, Divided, check_labels, divided
 from nahas.children.data.draws import stratified_order
 from nahas.children.data.images import Files, Images, Pictures, Rows
 from nahas.errors import DataError
@@ -45,20 +45,28 @@ class Division:
         if self.limit is not None and self.limit < 2:
             raise DataError(f"limit is {self.limit}, but at least 2 images are needed")
 
-    def rows(self, labels: NDArray[np.int64], tested: NDArray[np.int64] | None) -> dict[str, Rows]:
-        """Row numbers of the images of each part; without `tested`, all are of `labels`."""
+    def rows(self, labels: Rows, given: Mapping[str, Rows]) -> dict[str, Rows]:
+        """Row numbers of the images of each part.
+
+        Args:
+            labels: [N] of the images for training.
+            given: labels of the images of parts that exist already; what of `validation` and
+                `test` is not among them is held out of the images for training.
+        """
         order = stratified_order(labels, seed=self.seed)
         held = round(self.validation * len(order))
-        if tested is None:
-            test, order = order[:held], order[held:]
-        else:
-            test = stratified_order(tested, seed=self.seed)
-        validation, train = order[:held], order[held:]
-        if self.limit is not None:
-            few = round(self.validation * self.limit)
-            test, validation = test[: self.limit], validation[:few]
-            train = train[: self.limit - few]
-        return {"train": train, "validation": validation, "test": test}
+        parts = dict.fromkeys(PARTS, order)
+        for part in ("test", "validation"):
+            if part in given:
+                parts[part] = stratified_order(given[part], seed=self.seed)
+            else:
+                parts[part], order = order[:held], order[held:]
+        parts["train"] = order
+        if self.limit is None:
+            return parts
+        few = round(self.validation * self.limit)
+        most = {"train": self.limit - few, "validation": few, "test": self.limit}
+        return {part: rows[: most[part]] for part, rows in parts.items()}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,9 +116,10 @@ class Source:
         return {part: images for part, images in given.items() if images is not None}
 
     def _parts(self, division: Division) -> dict[str, Pictures]:
-        tested = None if self.test is None else self.test.labels
-        rows = division.rows(self.train.labels, tested)
-        parts = {part: self._given().get(part, self.train)[own] for part, own in rows.items()}
+        given = self._given()
+        labels = {part: images.labels for part, images in given.items()}
+        rows = division.rows(labels.pop("train"), labels)
+        parts = {part: given.get(part, self.train)[own] for part, own in rows.items()}
         for part, images in parts.items():
             if not len(images):
                 raise DataError(
@@ -129,10 +138,18 @@ def _ready(
     arrays = {part: own for part, own in parts.items() if isinstance(own, Images)}
     if files:
         return _ready_files(name, files, size)
-    shapes = {own.pixels.shape[1:] for own in arrays.values()}
-    if size is None and len(shapes) > 1:
-        raise DataError(f"{name}: images are of different shapes, {shapes}: give image_size")
-    height, width, channels = shapes.pop()
+    shapes = {part: own.pixels.shape[1:] for part, own in arrays.items()}
+    height, width, channels = shapes["train"]
+    for part, shape in shapes.items():
+        if shape[2] != channels:
+            raise DataError(
+                f"{name}: {part} images have {shape[2]} channels, but train images {channels}"
+            )
+        if size is None and shape != shapes["train"]:
+            raise DataError(
+                f"{name}: images are of different sizes (train {height} x {width}, {part} "
+                f"{shape[0]} x {shape[1]}): say with image_size to which they are to be resized"
+            )
     size = size or (height, width)
     ready = {part: Images(resized(own.pixels, size), own.labels) for part, own in arrays.items()}
     return dict(ready), (*size, channels)
