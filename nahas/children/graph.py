@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from nahas.children.normalization import quick_normalization
 from nahas.children.quiet import import_keras
 from nahas.spaces.builder import Builder, check_pool_mode
 
@@ -23,12 +24,24 @@ class KerasBuilder:
 
     Attributes:
         momentum: of every batch normalisation.
-        seed: of the initial weights.
+        seed: of the initial weights and of what dropout hides.
+        dropout: share of the inputs that a step hides from a fully connected layer.
+        quick: whether to normalise by `quick_normalization`, for a model that is only trained:
+            one that is kept has Keras' own layers alone, which any Keras reads.
     """
 
-    def __init__(self, *, momentum: float = BATCH_NORMALIZATION_MOMENTUM, seed: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        momentum: float = BATCH_NORMALIZATION_MOMENTUM,
+        seed: int = 0,
+        dropout: float = 0.0,
+        quick: bool = False,
+    ) -> None:
         self.momentum = momentum
         self.seed = seed
+        self.dropout = dropout
+        self.quick = quick
         self.inputs: list[Any] = []
         self._keras = import_keras()
         self._count = 0
@@ -44,7 +57,9 @@ class KerasBuilder:
 
     def _normalize(self, x: Any) -> Any:
         name = self._name("batch_normalization")
-        return self._keras.layers.BatchNormalization(momentum=self.momentum, name=name)(x)
+        own = self._keras.layers.BatchNormalization
+        layer = quick_normalization() if self.quick else own
+        return layer(momentum=self.momentum, name=name)(x)
 
     def input(self, height: int, width: int, channels: int) -> Any:
         """The network's input."""
@@ -107,6 +122,8 @@ class KerasBuilder:
         layers = self._keras.layers
         if len(x.shape) > 2:
             x = layers.Flatten(name=self._name("flatten"))(x)
+        if self.dropout:
+            x = layers.Dropout(self.dropout, seed=self.seed, name=f"{self._count}_dropout")(x)
         initializer = self._keras.initializers.GlorotUniform(seed=self.seed + self._count)
         return layers.Dense(units, kernel_initializer=initializer, name=self._name("dense"))(x)
 
@@ -143,6 +160,8 @@ def keras_model(
     name: str = "network",
     momentum: float = BATCH_NORMALIZATION_MOMENTUM,
     seed: int = 0,
+    dropout: float = 0.0,
+    quick: bool = False,
 ) -> Any:
     """The Keras model of a network function; its output is logits.
 
@@ -153,8 +172,11 @@ def keras_model(
         name: of the model; characters that Keras does not take become underscores.
         momentum: of every batch normalisation.
         seed: of the initial weights; the same seed gives the same weights.
+        dropout: share of the features that a step hides from the classifier.
+        quick: whether it is only trained, and not kept: see `KerasBuilder`. The weights are in
+            the same order either way.
     """
-    builder = KerasBuilder(momentum=momentum, seed=seed)
+    builder = KerasBuilder(momentum=momentum, seed=seed, dropout=dropout, quick=quick)
     output = function(builder)
     # A list of one would make Keras expect a list of one from every caller.
     inputs = builder.inputs[0] if len(builder.inputs) == 1 else builder.inputs

@@ -9,6 +9,7 @@ import click
 
 from nahas.cli.options import command, seed_option
 from nahas.cli.output import Output, table
+from nahas.cli.train_child import data_options
 
 if TYPE_CHECKING:
     from nahas.children.export import Form
@@ -34,12 +35,7 @@ def _formats(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ..
     ),
 )
 @click.argument("child", type=click.Path(exists=True, path_type=Path))
-@click.option(
-    "--data",
-    metavar="NAME|PATH",
-    required=True,
-    help="The data set that it was trained on, as for train-child.",
-)
+@data_options
 @click.option(
     "--out",
     "folder",
@@ -73,40 +69,40 @@ def _formats(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ..
     type=click.IntRange(min=1),
     help="Measure accuracy on so many test images; default: all.",
 )
-@click.option(
-    "--image-size", metavar="N", type=click.IntRange(min=1), help="As given to train-child."
-)
-@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="As given to train-child.")
 @seed_option
-def export_child(out: Output, *, child: Path, data: str, folder: Path, **given: Any) -> None:
+def export_child(out: Output, *, child: Path, folder: Path, **given: Any) -> None:
     """Write a trained child as files for other machines, and measure how accurate each is.
 
-    CHILD is the folder that train-child has made, or a .keras file with its card beside it.
+    CHILD is the folder that train-child has made of one network, or the child.keras in it. --data,
+    --limit and --image-size are those of its training.
 
     Every file takes pixels of 0 to 255 and standardises them itself. The Keras, SavedModel and
     ONNX forms take any number of images, the TensorFlow Lite forms one at a time. tflite-int8 is
     quantised after training: int8 from input to output. Accuracy is that of the files
     themselves on the test images, beside the child's own on the same ones.
     """
-    from nahas.children.data import open_dataset
     from nahas.children.export import Export, is_divided_alike, read_child
     from nahas.children.export import export_child as exported
+    from nahas.children.jobs import Images
 
     trained = read_child(child)
-    seed = given["seed"]
-    dataset = open_dataset(data, seed=seed, limit=given["limit"], image_size=given["image_size"])
+    dataset = Images(
+        name_or_path=given["data"],
+        limit=given["limit"],
+        image_size=given["image_size"],
+        least_map=given["least_map"],
+    ).open()
     settings = Export(
         formats=given["formats"],
         probabilities=given["probabilities"],
         representative_images=given["representative"],
         images=given["images"],
-        seed=seed,
+        seed=given["seed"],
     )
     if not is_divided_alike(trained, dataset):
         out.warn(
             f"the train part of {dataset.name} is not what the child has learned, so it may have "
-            "learned some of the test images: give the --seed, --limit and --image-size of its "
-            "training"
+            "learned some of the test images: give the --limit and --image-size of its training"
         )
     card = exported(trained, dataset, folder, settings, say=out.say)
     out.show(

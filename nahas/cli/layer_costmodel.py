@@ -40,9 +40,9 @@ COSTS = {"log_latency_ms": "latency", "log_energy_mj": "energy"}
 
 def train_layers(out: Output, options: Mapping[str, Any]) -> None:
     """Train a model of layers with the options of `nahas train-costmodel`, and show its errors."""
+    from nahas.children.device import on_device
     from nahas.costmodel.layerwise import LayerRecipe, train
     from nahas.costmodel.model import check_output
-    from nahas.costmodel.train import on_device
     from nahas.energy import load_tables
     from nahas.vocabulary import Objective
 

@@ -25,6 +25,7 @@ from nahas.cli.report import report
 from nahas.cli.settings import did_you_mean
 from nahas.cli.simulate import simulate
 from nahas.cli.tile_bench import tile_bench
+from nahas.cli.train_child import train_child
 from nahas.cli.train_costmodel import train_costmodel
 from nahas.cli.validate import validate
 from nahas.errors import NahasError
@@ -93,6 +94,7 @@ for _command in (
     tile_bench,
     validate,
     train_costmodel,
+    train_child,
     export_child,
     fit_surrogate,
     doctor,

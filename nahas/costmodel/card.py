@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nahas.children.keras_file import weights_hash
 from nahas.costmodel.held_out import Errors
 from nahas.costmodel.origin import Origin
 from nahas.datafiles import check_schema_version
@@ -66,15 +67,6 @@ class Card:
 def card_path(model: Path) -> Path:
     """The card's place: beside the model, with the ending .json."""
     return model.with_suffix(".json")
-
-
-def weights_hash(weights: Iterable[NDArray[np.float32]]) -> str:
-    """The SHA-256 of weights in their order, in hex."""
-    digest = hashlib.sha256()
-    for weight in weights:
-        digest.update(repr((weight.shape, weight.dtype.str)).encode())
-        digest.update(weight.tobytes())
-    return digest.hexdigest()
 
 
 def model_hash(config: str, weights: Iterable[NDArray[np.float32]]) -> str:

@@ -1,4 +1,4 @@
-"""Keras models as files that are whole or absent."""
+"""Reading the Keras models of cost models."""
 
 from __future__ import annotations
 
@@ -8,22 +8,6 @@ from zipfile import ZipFile
 
 from nahas.children.quiet import import_keras
 from nahas.errors import CostModelError
-from nahas.files import written_whole
-
-
-def write_keras(keras_model: Any, path: Path) -> None:
-    """Write a Keras model.
-
-    Raises:
-        OSError: when it cannot be written.
-    """
-    with written_whole(path) as temporary:
-        saved = temporary.with_name(f"{temporary.name}.keras")  # Keras asks for the ending
-        try:
-            keras_model.save(saved)
-            saved.replace(temporary)
-        finally:
-            saved.unlink(missing_ok=True)
 
 
 def read_keras(path: Path) -> Any:

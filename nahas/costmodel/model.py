@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nahas.children.keras_file import write_keras
 from nahas.costmodel.card import (
     Card,
     card_path,
@@ -21,7 +22,7 @@ from nahas.costmodel.card import (
 )
 from nahas.costmodel.checkpoint import remove_partial
 from nahas.costmodel.features import canonical, encoder
-from nahas.costmodel.keras_file import read_keras_and_config, write_keras
+from nahas.costmodel.keras_file import read_keras_and_config
 from nahas.costmodel.logs import log_path
 from nahas.costmodel.origin import check_origin, origin_here
 from nahas.costmodel.perceptron import HEADS, UNCERTAINTY, VALIDITY

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nahas.children.device import on_device
 from nahas.costmodel import parquet
 from nahas.costmodel.card import Card, model_hash
 from nahas.costmodel.checkpoint import Folder, State, partial_folder, remove_partial
@@ -25,7 +24,7 @@ from nahas.costmodel.recipe import Recipe
 from nahas.costmodel.samples import Samples, Simulate, draw, label, simulator
 from nahas.costmodel.split import Split, split
 from nahas.energy import Tables
-from nahas.errors import CostModelError, UsageError
+from nahas.errors import CostModelError
 from nahas.files import plain
 from nahas.manifest import versions
 from nahas.parts_file import parts_of
@@ -207,30 +206,6 @@ def train(
         versions=versions(),
     )
     return CostModel(joint, keras_model, card)
-
-
-@contextmanager
-def on_device(name: str) -> Iterator[None]:
-    """Run TensorFlow on the device 'cpu', 'gpu' or 'auto', a GPU where there is one.
-
-    Raises:
-        UsageError: when it is 'gpu' and TensorFlow sees none, or it is none of the three.
-    """
-    if name not in ("cpu", "gpu", "auto"):
-        raise UsageError(f"device is '{name}': known are auto, cpu, gpu")
-    from nahas.children.quiet import import_keras
-
-    import_keras()
-    import tensorflow as tf
-
-    gpus = tf.config.list_logical_devices("GPU") if name != "cpu" else []
-    if name == "gpu" and not gpus:
-        raise UsageError(
-            "device is gpu, but TensorFlow sees no GPU here: use cpu or auto, "
-            "or install 'nahas[cuda]' on a machine with an NVIDIA GPU"
-        )
-    with tf.device("/GPU:0" if gpus else "/CPU:0"):
-        yield
 
 
 def _folder(run: Run, recipe: Recipe, data: Labelled) -> Folder | None:

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from nahas.children.data import Dataset
 from nahas.children.data.crops import Pixels, standardised
+from nahas.children.export.runs import outputs
+from nahas.children.keras_file import weights_hash
 from nahas.children.quiet import import_keras
+from nahas.children.saved import MODEL
 from nahas.errors import DataError, NetworkError, TrainingError
 from nahas.spaces.task import Task
-
-MODEL = "child.keras"
-"""In the folder of a training; the card lies beside it, ending in .json."""
 
 TRAIN_IT = "give the child.keras, or its folder, that 'nahas train-child' has written"
 
@@ -54,7 +54,7 @@ class Child:
     def logits(self, pixels: Pixels) -> NDArray[np.float32]:
         """Logits [B, classes] of pixels of 0 to 255 [B, H, W, C]."""
         seen = standardised(pixels, self.mean, self.deviation)
-        return np.asarray(self.model.predict_on_batch(seen))
+        return outputs(self.model, seen)
 
 
 def read_child(path: Path) -> Child:
@@ -85,6 +85,7 @@ def read_child(path: Path) -> Child:
         shapes = (model.input_shape[-1:], model.output_shape)
         channels, classes = len(child.mean), len(child.classes)
         whole = len(child.deviation) == channels and shapes == ((channels,), (None, classes))
+        same = card["weights_sha256"] == weights_hash(map(np.asarray, model.get_weights()))
     except (KeyError, TypeError, ValueError, AttributeError, NetworkError) as problem:
         raise TrainingError(f"{path}: is not a trained child of nahas: {TRAIN_IT}") from problem
     if not whole:
@@ -92,6 +93,8 @@ def read_child(path: Path) -> Child:
             f"{path}: has inputs {model.input_shape} and outputs {model.output_shape}, but its "
             f"card tells of {channels} channels and {classes} classes: {TRAIN_IT}"
         )
+    if not same:
+        raise TrainingError(f"{path}: its card is that of other weights: {TRAIN_IT}")
     return child
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas import networks
+from nahas.children.keras_file import weights_hash
 from nahas.children.quiet import import_keras
-from nahas.costmodel.card import weights_hash
 from nahas.costmodel.checkpoint import Row
 from nahas.costmodel.held_out import Errors, errors_of
 from nahas.costmodel.layerwise.costs import HEADS, heads_of

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nahas.costmodel.card import card_content, card_path, weights_hash
+from nahas.children.keras_file import weights_hash, write_keras
+from nahas.costmodel.card import card_content, card_path
 from nahas.costmodel.checkpoint import Row
 from nahas.costmodel.held_out import Errors
-from nahas.costmodel.keras_file import read_keras, write_keras
+from nahas.costmodel.keras_file import read_keras
 from nahas.costmodel.layerwise.costs import costs_of
 from nahas.costmodel.layerwise.features import (
     LAYER_FIELDS,

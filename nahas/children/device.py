@@ -1,0 +1,51 @@
+"""Where Keras computes, on each of its backends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nahas.children.quiet import import_keras
+from nahas.errors import UsageError
+
+DEVICES = ("auto", "cpu", "gpu")
+
+_PROGRAMS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+
+
+def gpus() -> int:
+    """How many GPUs Keras' backend sees."""
+    backend = import_keras().backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return len(tf.config.list_logical_devices("GPU"))
+    if backend == "jax":
+        import jax
+
+        return sum(device.platform == "gpu" for device in jax.devices())
+    import torch
+
+    return int(torch.cuda.device_count())
+
+
+@contextmanager
+def on_device(name: str) -> Iterator[str]:
+    """Compute on the device 'cpu', 'gpu' or 'auto', a GPU where there is one; gives 'cpu' or 'gpu'.
+
+    Raises:
+        UsageError: when it is 'gpu' and there is none, or it is none of the three.
+    """
+    if name not in DEVICES:
+        raise UsageError(f"device is '{name}': known are {', '.join(DEVICES)}")
+    keras = import_keras()
+    seen = gpus() if name != "cpu" else 0
+    if name == "gpu" and not seen:
+        program = _PROGRAMS.get(keras.backend.backend(), "Keras")
+        raise UsageError(
+            f"device is gpu, but {program} sees no GPU here: use cpu or auto, "
+            "or install 'nahas[cuda]' on a machine with an NVIDIA GPU"
+        )
+    kind = "gpu" if seen else "cpu"
+    with keras.device(f"{kind}:0"):
+        yield kind
