@@ -146,15 +146,15 @@ def _quantised(pixels: Pixels, details: Any) -> NDArray[Any]:
         return pixels.astype(np.float32)
     limits = np.iinfo(details["dtype"])
     steps = np.rint(pixels / scale) + zero
-    return np.clip(steps, limits.min, limits.max).astype(details["dtype"])
+    made: NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(details["dtype"])
+    return made
 
 
 def _dequantised(given: NDArray[Any], details: Any) -> NDArray[np.float32]:
     scale, zero = details["quantization"]
     if scale:
         return np.asarray((given.astype(np.float32) - zero) * scale, dtype=np.float32)
-    floats: NDArray[np.float32] = given
-    return floats
+    return given
 
 
 def _named(distribution: str) -> str:
