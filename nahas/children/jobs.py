@@ -6,7 +6,6 @@ import hashlib
 import multiprocessing
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -15,10 +14,11 @@ from functools import cache
 from pathlib import Path
 
 from nahas import networks
+from nahas.children.checkpoint import CHECKPOINT, LOG
 from nahas.children.data import Dataset, open_dataset
 from nahas.children.device import on_device
 from nahas.children.recipe import Recipe
-from nahas.children.saved import save_child
+from nahas.children.saved import CARD, MODEL, save_child
 from nahas.children.train import Trained, trained
 from nahas.children.training import Progress, Reason, Training
 from nahas.manifest import usable_cores
@@ -103,7 +103,8 @@ def train_job(job: Job, progress: Progress | None = None) -> Done:
     function = networks.function(job.network)
     dataset = job.images.open()
     if job.folder and job.replace and not job.resume:
-        shutil.rmtree(job.folder, ignore_errors=True)
+        for name in (CHECKPOINT, LOG, MODEL, CARD):
+            (job.folder / name).unlink(missing_ok=True)
     with on_device(job.device):
         training = Training(function, dataset, job.recipe, folder=job.folder, resume=job.resume)
         while not training.over:

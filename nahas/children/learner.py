@@ -80,6 +80,7 @@ class Learner:
             on_train_batch_end=note, on_epoch_end=lambda *_: self._keep_trained()
         )
         learned = self._model.fit(batches, shuffle=False, verbose=0, callbacks=[callback])
+        self._take_average()
         return {name: float(values[-1]) for name, values in learned.history.items()}
 
     def measured(self, batches: Any) -> dict[str, float]:
@@ -101,11 +102,21 @@ class Learner:
         if self._averages:
             self._keep_trained()
             self._optimizer.finalize_variable_values(self._model.trainable_variables)
+            self._take_average()
 
     def _keep_trained(self) -> None:
         """Keep the weights before Keras, at the end of `fit`, puts their average in their place."""
         if self._averages:
             self._trained = self._arrays(self._model.variables)
+
+    def _take_average(self) -> None:
+        """Give the model copies of the averages, which Keras has it share with the optimizer.
+
+        On JAX a step frees the arrays that it was given: those of one would be gone for the other.
+        """
+        if self._averages:
+            weights = self._model.trainable_variables
+            self._put(weights, self._arrays(weights))
 
     def _arrays(self, variables: list[Any]) -> Arrays:
         return [np.array(self._keras.ops.convert_to_numpy(variable)) for variable in variables]

@@ -13,9 +13,10 @@ def quick_normalization() -> Any:
     """The layer class to normalise with while training.
 
     On TensorFlow, Keras takes mean and variance in several passes over the batch, forward and
-    backward; TensorFlow's fused kernel does all in one, which makes a step of a small network of
-    bottlenecks 1.5 to 2 times as quick (benchmarks/proxy.py). The layer is Keras' own but for
-    that: same names, weights and numbers up to rounding. On other backends it is Keras' own.
+    backward; TensorFlow's fused kernel does all in one. A step of `macro:00010010` on 64 images of
+    32 x 32 took 171 ms of processor time instead of 303 (`benchmarks/proxy.py steps`). The layer
+    is Keras' own but for that: same names, weights and numbers up to rounding. On other backends
+    it is Keras' own.
     """
     keras = import_keras()
     layer: Any = keras.layers.BatchNormalization

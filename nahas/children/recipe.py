@@ -40,7 +40,7 @@ class Recipe:
     epochs: int = 4
     batch: int = 64
     optimizer: str = "sgd"
-    learning_rate: float = 0.1
+    learning_rate: float = 0.05
     warm_up: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 0.005
