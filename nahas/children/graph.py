@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from nahas.children.normalization import quick_normalization
 from nahas.children.quiet import import_keras
 from nahas.spaces.builder import Builder, check_pool_mode
@@ -20,8 +22,9 @@ class KerasBuilder:
     """Reads a network function as a Keras functional model.
 
     Layers are named by their number and what they do, so the same function gives the same
-    names in every process. Weights are drawn with `seed` plus the layer's number; no global
-    generator is touched. A depthwise filter sees one channel, so its He-normal draw counts fan-out, where Keras' fan-in
+    names in every process. Weights are drawn from a stream of `seed` and the layer's number, so
+    that no layer of one seed begins as a layer of another; no global generator is touched. A
+    depthwise filter sees one channel, so its He-normal draw counts fan-out, where Keras' fan-in
     would count all channels. Maps are channels-last, whatever Keras' `image_data_format` says.
 
     Attributes:
@@ -52,9 +55,12 @@ class KerasBuilder:
         self._count += 1
         return f"{self._count - 1}_{what}"
 
+    def _stream(self) -> int:
+        return int(np.random.SeedSequence((self.seed, self._count)).generate_state(1)[0])
+
     def _he_normal(self, mode: str) -> Any:
         return self._keras.initializers.VarianceScaling(
-            2.0, mode, "truncated_normal", seed=self.seed + self._count
+            2.0, mode, "truncated_normal", seed=self._stream()
         )
 
     def _normalize(self, x: Any) -> Any:
@@ -131,7 +137,7 @@ class KerasBuilder:
             x = layers.Flatten(data_format=CHANNELS_LAST, name=self._name("flatten"))(x)
         if self.dropout:
             x = layers.Dropout(self.dropout, seed=self.seed, name=f"{self._count}_dropout")(x)
-        initializer = self._keras.initializers.GlorotUniform(seed=self.seed + self._count)
+        initializer = self._keras.initializers.GlorotUniform(seed=self._stream())
         precise = self._keras.config.dtype_policy().variable_dtype
         name = self._name("dense")
         return layers.Dense(units, kernel_initializer=initializer, dtype=precise, name=name)(x)

@@ -88,6 +88,22 @@ def test_the_same_seed_gives_the_same_weights_and_names():
     assert not np.array_equal(first.get_weights()[0], other.get_weights()[0])
 
 
+def test_no_layer_of_one_seed_begins_as_a_layer_of_another():
+    def equal(on):
+        x = on.input(4, 4, 8)
+        for _ in range(3):
+            x = on.conv(x, 8, kernel=3)
+        return x
+
+    kernels = [
+        weight.tobytes()
+        for seed in range(4)
+        for weight in keras_model(equal, seed=seed).get_weights()
+        if weight.ndim == 4
+    ]
+    assert len(set(kernels)) == len(kernels) == 12
+
+
 def test_a_saved_model_is_the_same_model(tmp_path):
     """Keras' own layers alone, so any Keras reads it: settings, names and outputs stay."""
     keras, model = import_keras(), keras_model(everything, name="all", momentum=0.8)
