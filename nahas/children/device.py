@@ -47,5 +47,6 @@ def on_device(name: str) -> Iterator[str]:
             "or install 'nahas[cuda]' on a machine with an NVIDIA GPU"
         )
     kind = "gpu" if seen else "cpu"
-    with keras.device(f"{kind}:0"):
+    # PyTorch takes 'cpu:0' for another device than 'cpu', and would copy every weight to it.
+    with keras.device("cpu" if kind == "cpu" else "gpu:0"):
         yield kind

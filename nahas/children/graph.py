@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from nahas.children.normalization import quick_normalization
 from nahas.children.quiet import import_keras
 from nahas.spaces.builder import Builder, check_pool_mode
@@ -13,14 +15,17 @@ BATCH_NORMALIZATION_MOMENTUM = 0.9
 """Not Keras' 0.99: after the few hundred steps that a child trains for, averages that slow
 still hold their initial values, and small networks of bottlenecks stay at chance."""
 
+CHANNELS_LAST = "channels_last"
+
 
 class KerasBuilder:
     """Reads a network function as a Keras functional model.
 
     Layers are named by their number and what they do, so the same function gives the same
-    names in every process. Weights are drawn with `seed` plus the layer's number; no global
-    generator is touched. A depthwise filter sees one channel, so its He-normal draw counts
-    fan-out, where Keras' fan-in would count all channels.
+    names in every process. Weights are drawn from a stream of `seed` and the layer's number, so
+    that no layer of one seed begins as a layer of another; no global generator is touched. A
+    depthwise filter sees one channel, so its He-normal draw counts fan-out, where Keras' fan-in
+    would count all channels. Maps are channels-last, whatever Keras' `image_data_format` says.
 
     Attributes:
         momentum: of every batch normalisation.
@@ -50,9 +55,12 @@ class KerasBuilder:
         self._count += 1
         return f"{self._count - 1}_{what}"
 
+    def _stream(self) -> int:
+        return int(np.random.SeedSequence((self.seed, self._count)).generate_state(1)[0])
+
     def _he_normal(self, mode: str) -> Any:
         return self._keras.initializers.VarianceScaling(
-            2.0, mode, "truncated_normal", seed=self.seed + self._count
+            2.0, mode, "truncated_normal", seed=self._stream()
         )
 
     def _normalize(self, x: Any) -> Any:
@@ -88,6 +96,7 @@ class KerasBuilder:
             kernel,
             strides=stride,
             padding="same",
+            data_format=CHANNELS_LAST,
             groups=groups,
             dilation_rate=dilation,
             use_bias=not normalize,
@@ -110,6 +119,7 @@ class KerasBuilder:
             kernel,
             strides=stride,
             padding="same",
+            data_format=CHANNELS_LAST,
             dilation_rate=dilation,
             use_bias=False,
             depthwise_initializer=self._he_normal("fan_out"),
@@ -118,26 +128,37 @@ class KerasBuilder:
         return self._normalize(y)
 
     def dense(self, x: Any, units: int) -> Any:
-        """Fully connected layer with bias, without activation: the last one gives logits."""
+        """Fully connected layer with bias, without activation: the last one gives logits.
+
+        It computes as precisely as its variables are: in float32 where the policy is mixed.
+        """
         layers = self._keras.layers
         if len(x.shape) > 2:
-            x = layers.Flatten(name=self._name("flatten"))(x)
+            x = layers.Flatten(data_format=CHANNELS_LAST, name=self._name("flatten"))(x)
         if self.dropout:
             x = layers.Dropout(self.dropout, seed=self.seed, name=f"{self._count}_dropout")(x)
-        initializer = self._keras.initializers.GlorotUniform(seed=self.seed + self._count)
-        return layers.Dense(units, kernel_initializer=initializer, name=self._name("dense"))(x)
+        initializer = self._keras.initializers.GlorotUniform(seed=self._stream())
+        precise = self._keras.config.dtype_policy().variable_dtype
+        name = self._name("dense")
+        return layers.Dense(units, kernel_initializer=initializer, dtype=precise, name=name)(x)
 
     def pool(self, x: Any, *, kernel: int, stride: int, mode: str = "max") -> Any:
         """Max or average pooling."""
         check_pool_mode(mode)
         layers = self._keras.layers
         layer = layers.MaxPooling2D if mode == "max" else layers.AveragePooling2D
-        return layer(kernel, strides=stride, padding="same", name=self._name(f"{mode}_pool"))(x)
+        return layer(
+            kernel,
+            strides=stride,
+            padding="same",
+            data_format=CHANNELS_LAST,
+            name=self._name(f"{mode}_pool"),
+        )(x)
 
     def global_pool(self, x: Any) -> Any:
         """Average over all positions."""
         layer = self._keras.layers.GlobalAveragePooling2D
-        return layer(keepdims=True, name=self._name("global_pool"))(x)
+        return layer(keepdims=True, data_format=CHANNELS_LAST, name=self._name("global_pool"))(x)
 
     def add(self, x: Any, y: Any) -> Any:
         """Elementwise sum."""

@@ -16,6 +16,7 @@ import click
 
 from nahas.cli.cosearch import cosearch
 from nahas.cli.doctor import doctor
+from nahas.cli.export_child import export_child
 from nahas.cli.fit_surrogate import fit_surrogate
 from nahas.cli.map import map_command
 from nahas.cli.options import HELP_OPTIONS, talk_options
@@ -96,6 +97,7 @@ for _command in (
     train_costmodel,
     train_child,
     train_supernet,
+    export_child,
     fit_surrogate,
     doctor,
 ):

@@ -260,12 +260,15 @@ def _is_last_activation(call: Call, number: int) -> bool:
 def with_constant(call: Call, words: int, trained: int) -> Tensor:
     """A sum or product with a constant of `words`: a number per channel makes it a normalisation.
 
-    On the network's input it is part of its quantisation. One number for all is not trained.
+    On the network's input, whichever of its axes has the channels, it is part of its quantisation.
+    One number for all is not trained.
     """
     trained = trained if words > 1 else 0
+    if call.x.source < 0 and words in (1, *call.x.shape):
+        return call.x
     if words not in (1, call.x.channels):
         return vector(call, LayerKind.ACTIVATION, trained)
-    return call.x if call.x.source < 0 else normalization(call, trained)
+    return normalization(call, trained)
 
 
 def concatenation(call: Call) -> Tensor:

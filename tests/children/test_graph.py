@@ -89,6 +89,59 @@ def test_the_same_seed_gives_the_same_weights_and_names():
     assert not np.array_equal(first.get_weights()[0], other.get_weights()[0])
 
 
+def test_no_layer_of_one_seed_begins_as_a_layer_of_another():
+    def equal(on):
+        x = on.input(4, 4, 8)
+        for _ in range(3):
+            x = on.conv(x, 8, kernel=3)
+        return x
+
+    kernels = [
+        weight.tobytes()
+        for seed in range(4)
+        for weight in keras_model(equal, seed=seed).get_weights()
+        if weight.ndim == 4
+    ]
+    assert len(set(kernels)) == len(kernels) == 12
+
+
+def test_a_saved_model_is_the_same_model(tmp_path):
+    """Keras' own layers alone, so any Keras reads it: settings, names and outputs stay."""
+    keras, model = import_keras(), keras_model(everything, name="all", momentum=0.8)
+    model.save(tmp_path / "all.keras")
+    back = keras.models.load_model(tmp_path / "all.keras", safe_mode=True)
+    assert [layer.name for layer in back.layers] == [layer.name for layer in model.layers]
+    assert [layer.get_config() for layer in back.layers] == [
+        layer.get_config() for layer in model.layers
+    ]
+    images = np.random.default_rng(0).random((2, 15, 18, 6), dtype=np.float32)
+    assert np.array_equal(np.asarray(back(images)), np.asarray(model(images)))
+
+
+def test_logits_are_float32_where_the_policy_is_mixed():
+    keras = import_keras()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = keras_model(tiny)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.output.dtype == "float32"
+    assert model.layers[1].compute_dtype == "bfloat16"
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+
+
+def test_maps_are_channels_last_whatever_keras_is_set_to():
+    keras = import_keras()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        model = keras_model(everything)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    assert [layer.output.shape for layer in model.layers] == [
+        layer.output.shape for layer in keras_model(everything).layers
+    ]
+
+
 def test_layers_are_numbered_in_the_order_they_are_called():
     names = [layer.name for layer in keras_model(tiny).layers]
     assert names == [

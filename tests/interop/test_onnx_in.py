@@ -155,9 +155,11 @@ def test_a_number_per_channel_goes_into_the_convolution():
     assert only(nodes, constants).parameters == 24 + 4 + 4
 
 
-def test_scaling_the_input_is_part_of_its_quantisation():
+@pytest.mark.parametrize("shape", [(), (6, 1, 1), (14,)])
+def test_scaling_the_input_is_part_of_its_quantisation(shape):
+    """By one number, or one for each channel, which come last where tf2onnx has written it."""
     nodes = [node("Div", ["x", "d"]), helper.make_node("Conv", ["Div_out", "w"], ["z"], name="c")]
-    assert only(nodes, [constant("d", ()), constant("w", (4, 6, 1, 1))]).parameters == 24
+    assert only(nodes, [constant("d", shape), constant("w", (4, 6, 1, 1))]).parameters == 24
 
 
 def test_a_constant_of_the_whole_shape_is_a_vector_layer():
