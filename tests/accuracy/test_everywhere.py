@@ -209,7 +209,7 @@ class TestTraining:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--accuracy", "trian"), "did you mean 'train'?"),
+        (("--accuracy", "traim"), "did you mean 'train'?"),
         (("--accuracy", "train"), "--accuracy train needs --data"),
         (("--accuracy", "one-shot", "--data", "x"), "needs --supernet"),
         (("--accuracy", "table"), "--accuracy table needs --table"),

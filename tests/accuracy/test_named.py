@@ -31,7 +31,7 @@ def test_options_tell_which_is_meant(said, meant):
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ({"kind": "tabel"}, "there is no accuracy 'tabel': .*; did you mean 'table'"),
+        ({"kind": "tablet"}, "there is no accuracy 'tablet': .*; did you mean 'table'"),
         ({"kind": "table"}, "--accuracy table needs --table, a file of measured accuracies"),
         ({"kind": "train"}, "--accuracy train needs --data, images"),
         ({"proxy_epochs": 2}, "--accuracy train needs --data"),
