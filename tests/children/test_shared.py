@@ -82,7 +82,7 @@ def known():
     }
 
 
-@settings(max_examples=3)
+@settings(max_examples=2)
 @pytest.mark.parametrize("name", [*SPACES, "own"])
 @given(seed=st.integers(0, 10_000))
 def test_a_path_takes_the_weights_of_its_network_and_no_others(known, name, seed):
@@ -107,8 +107,7 @@ def vector_work(network):
 @pytest.mark.parametrize("name", ["macro", "mnasnet", "s3-groups", "own"])
 def test_a_path_computes_what_its_network_computes_alone(known, name):
     space, weights = known[name]
-    rng = np.random.default_rng(1)
-    for choice in space.space.sample(2, rng):
+    for choice in space.space.sample(2 if name == "own" else 1, np.random.default_rng(1)):
         size = 16 if name == "own" else 8
         batch = images(6, Task(height=size, width=size, channels=3, classes=4))
         logits, builder = run_alone(space, choice, weights, batch)
