@@ -37,7 +37,7 @@ class Recipe:
         TrainingError: for a value that no training can have.
     """
 
-    epochs: int = 4
+    epochs: int = 3
     batch: int = 64
     optimizer: str = "sgd"
     learning_rate: float = 0.05
