@@ -72,6 +72,8 @@ class TableCard:
         dataset: name of the images.
         task: fields of `nahas.spaces.task.Task`.
         recipe: of the training.
+        networks_sha256: `NetworkSpace.networks_sha256` of the space; empty where there is none,
+            or where it is not known.
         command: that measured, as a shell takes it.
         versions: of the programs at work.
     """
@@ -81,6 +83,7 @@ class TableCard:
     dataset: str = ""
     task: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    networks_sha256: str = ""
     command: str = ""
     versions: Mapping[str, Any] = field(default_factory=dict)
 
@@ -207,7 +210,8 @@ def load_measured(path: str | Path, space: NetworkSpace) -> MeasuredTable:
     """The accuracies that a table holds of networks of a space.
 
     Raises:
-        AccuracyError: when the table cannot be read, is empty or is of another space.
+        AccuracyError: when the table cannot be read, is empty or is of another space, or of
+            one whose networks were others.
     """
     table = read_measured(path)
     mean = table.mean()
@@ -215,6 +219,8 @@ def load_measured(path: str | Path, space: NetworkSpace) -> MeasuredTable:
         raise AccuracyError(
             f"{path}: holds networks of space '{table.card.space}', not '{space.name}'"
         )
+    if table.card is not None:
+        _check_networks(table, table.card, space.networks_sha256)
     if not mean:
         raise AccuracyError(f"{path}: holds no networks")
     try:
@@ -272,6 +278,17 @@ def _check_alike(table: MeasuredFile, card: TableCard) -> None:
             raise AccuracyError(
                 f"{table.path}: holds accuracies of {name} {there}, not {here}: name another file"
             )
+    _check_networks(table, table.card, card.networks_sha256)
+
+
+def _check_networks(table: MeasuredFile, card: TableCard, here: str) -> None:
+    """Refuse accuracies of networks that are not the space's any more, where both are known."""
+    there = card.networks_sha256
+    if there and here and there != here:
+        raise AccuracyError(
+            f"{table.path}: was measured when the networks of space '{card.space}' were others "
+            f"({there[:8]}, now {here[:8]}): name another file, or undo what was changed"
+        )
 
 
 def _compared(value: Any) -> str:

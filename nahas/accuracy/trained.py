@@ -146,6 +146,7 @@ class TrainedChildren:
         """What makes these accuracies these and no others, without training any."""
         return {
             "space": self.space.name,
+            "networks_sha256": self.space.networks_sha256,
             "dataset": about(self._dataset),
             "recipe": asdict(self._recipe),
             "halving": asdict(self._halving) if self._halving else None,

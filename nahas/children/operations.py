@@ -117,7 +117,7 @@ class Operations(Protocol):
         ...
 
     def gradients(self, forward: Forward) -> tuple[float, Sequence[Any], Sequence[Any]]:
-        """The loss of `forward`, its tensors, and the gradient of each."""
+        """The loss of `forward`, its tensors, and the gradient of each, None where it has none."""
         ...
 
     def summed(self, tensors: Sequence[Any], shape: tuple[int, ...]) -> Any:

@@ -233,6 +233,7 @@ class _Training:
         identity = {
             "space": self._supernet.space.name,
             "decisions_sha256": decisions_hash(self._supernet.space),
+            "networks_sha256": self._supernet.space.networks_sha256,
             "dataset": about(self._dataset),
             **asdict(self._recipe),
             **(run.identity or {}),
@@ -247,6 +248,7 @@ class _Training:
         card = SupernetCard(
             space=supernet.space.name,
             decisions_sha256=decisions_hash(supernet.space),
+            networks_sha256=supernet.space.networks_sha256,
             dataset=about(self._dataset),
             recipe=asdict(self._recipe),
             epochs=state.epoch,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,11 +13,15 @@ from numpy.typing import NDArray
 from nahas.errors import SpaceError
 from nahas.network import Network
 from nahas.spaces.builder import Builder, read_layers
+from nahas.spaces.fingerprint import networks_hash
 from nahas.spaces.space import ChoiceArray, Space
 
 T = TypeVar("T")
 
 Values = Mapping[str, Any]
+
+HASHED = 8
+"""Networks drawn for `NetworkSpace.networks_sha256`, beside the reference, first and last one."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,18 @@ class NetworkSpace:
     def place(self) -> str:
         """Its name, after its file where it has one, for `nahas.spaces.named.named`."""
         return f"{self.file}:{self.name}" if self.file else self.name
+
+    @cached_property
+    def networks_sha256(self) -> str:
+        """What its networks are, as far as a few of them tell: `networks_hash`.
+
+        Whatever keeps accuracies of a space keeps this beside its name, since a function of
+        one's own may be edited.
+        """
+        drawn = self.space.sample(HASHED, np.random.default_rng(0))
+        ends = [np.zeros_like(self.space.cardinalities), self.space.cardinalities - 1]
+        choices = [self.reference_choice, *ends, *drawn]
+        return networks_hash(self.function(choice) for choice in choices)
 
     def full_name(self, values: Values) -> str:
         """The network's name, after the file of its space, for `nahas.networks.function`."""

@@ -96,6 +96,19 @@ class TestFile:
         assert said in str(refused.value)
         assert table.read_bytes() == before
 
+    def test_networks_that_were_changed_do_not_enter(self, path):
+        space, row = macro.network_space(), ROWS[0]
+        now = TableCard(**{**vars(CARD), "networks_sha256": space.networks_sha256})
+        before = TableCard(**{**vars(CARD), "networks_sha256": "0" * 64})
+        append_measured(path, before, [row])
+        for refused in (
+            lambda: append_measured(path, now, ROWS),
+            lambda: load_measured(path, space),
+        ):
+            with pytest.raises(AccuracyError, match="networks of space 'macro' were others"):
+                refused()
+        append_measured(path, CARD, ROWS)  # nothing is known of these
+
     def test_a_full_disk_leaves_what_was_there(self, table, monkeypatch):
         def full(*_):
             raise OSError(28, "No space left on device")

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from nahas import networks
-from nahas.errors import NetworkError
+from nahas.errors import NetworkError, SpaceError
 from nahas.spaces.builder import read_layers
 from nahas.spaces.named import NAMES, named
+from nahas.spaces.own import network_space
 from nahas.spaces.task import Task, for_task, function_for_task
 
 CIFAR = Task(height=32, width=32, channels=3, classes=10)
@@ -66,6 +67,25 @@ def test_impossible_tasks_are_refused(field: str, value: int) -> None:
     given = {"height": 32, "width": 32, "channels": 3, "classes": 10} | {field: value}
     with pytest.raises(NetworkError, match=field):
         Task(**given)
+
+
+def strided(on, choose):
+    x = on.conv(on.input(32, 32, 3), 16, kernel=3)
+    for _ in range(choose("depth", (1, 3, 5))):
+        x = on.conv(x, 16, kernel=3, stride=2)
+    return on.dense(on.global_pool(x), 10)
+
+
+def test_networks_that_would_leave_out_other_strides_are_refused() -> None:
+    space = network_space(strided)
+    large, small = (Task(height=side, width=side, channels=3, classes=10) for side in (64, 16))
+    for index in range(3):
+        choice = np.array([index])
+        alone = read_layers("alone", function_for_task(space.function(choice), large))
+        assert read_layers("alone", for_task(space, large).function(choice)) == alone
+    for_task(space, small).network(np.array([1]))  # 8 times instead of 2: nothing is left out
+    with pytest.raises(SpaceError, match="shrink images 32 times instead of 2, so on images of 16"):
+        for_task(space, small).network(np.array([2]))
 
 
 def test_images_smaller_than_the_last_map_are_refused() -> None:
