@@ -167,8 +167,8 @@ def _images(source: Source, seed: int = 0) -> Dataset:
     from nahas.children.data import open_dataset
 
     assert source.data is not None  # it is needed, and was found there
-    limits = {"limit": source.proxy_images, "image_size": source.image_size}
-    return open_dataset(source.data, seed=seed, **limits)
+    limit, size = source.proxy_images, source.image_size
+    return open_dataset(source.data, seed=seed, limit=limit, image_size=size)
 
 
 def _one_shot(source: Source, space: NetworkSpace) -> AccuracyBackend:

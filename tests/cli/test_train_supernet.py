@@ -173,7 +173,7 @@ def test_weights_of_another_seed_are_measured_on_what_they_did_not_learn(nahas):
     ("arguments", "sentence"),
     [
         (("--space", "s9"), "s9"),
-        (("--space", "small.py:smal"), "did you mean 'small'?"),
+        (("--space", "small.py:sma11"), "did you mean 'small'?"),
         (("--data", "cifar11"), "cifar11"),
         (("--hardware-space", "papr"), "did you mean 'paper'?"),
         (("--learning-rate", "0"), "supernet: learning_rate is 0.0, but it must be above 0"),
