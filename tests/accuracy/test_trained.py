@@ -86,6 +86,9 @@ def test_a_ledger_of_other_children_or_a_damaged_one_is_refused(dataset, tmp_pat
     with pytest.raises(AccuracyError, match="remembers children of recipe"):
         TrainedChildren(space(), dataset, replace(RECIPE, epochs=1, seed=1), ledger=ledger)
     content = json.loads(ledger.read_text())
+    ledger.write_text(json.dumps({**content, "networks_sha256": "0" * 64}))
+    with pytest.raises(AccuracyError, match="remembers children of networks_sha256 000"):
+        TrainedChildren(space(), dataset, replace(RECIPE, epochs=1), ledger=ledger)
     for damaged in ("{", "[]", json.dumps({**content, "children": 1})):
         ledger.write_text(damaged)
         with pytest.raises(AccuracyError, match=r"cannot be read|no ledger|damaged"):
