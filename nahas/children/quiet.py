@@ -38,12 +38,15 @@ def quiet_stderr() -> Iterator[None]:
 
 
 def import_keras() -> ModuleType:
-    """The keras module on TensorFlow, imported and its devices looked up without a word.
+    """The keras module, imported and its devices looked up without a word.
+
+    Its backend is TensorFlow unless the environment variable KERAS_BACKEND names another: the
+    `backend` of `~/.keras/keras.json`, which Keras asks last, does not matter here.
 
     Exceptions pass through: only text on stderr is lost.
 
     Raises:
-        UsageError: when TensorFlow or Keras is not installed.
+        UsageError: when the backend or Keras is not installed.
     """
     loaded = sys.modules.get("keras")
     if loaded is not None:
