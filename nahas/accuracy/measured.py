@@ -56,6 +56,11 @@ class Measured:
     seconds: float = math.nan
     reason: str = ""
 
+    @property
+    def whole(self) -> bool:
+        """Whether there is an accuracy, of a training that came to its end."""
+        return not self.reason and math.isfinite(self.accuracy_percent)
+
 
 COLUMNS = tuple(column.name for column in fields(Measured))
 NEEDED = ("network", "accuracy_percent")
@@ -113,16 +118,16 @@ class MeasuredFile:
 
     @property
     def seeds(self) -> int:
-        """How many accuracies there are at most of one network."""
-        known = Counter(row.network for row in self.rows if math.isfinite(row.accuracy_percent))
+        """How many accuracies of whole trainings there are at most of one network."""
+        known = Counter(row.network for row in self.rows if row.whole)
         return max(known.values(), default=0)
 
     def mean(self) -> dict[str, float]:
-        """Accuracy of every network in percent: the mean over seeds that have one, else NaN."""
+        """Accuracy of every network in percent: the mean over seeds trained to the end, or NaN."""
         known: dict[str, list[float]] = {}
         for row in self.rows:
             had = known.setdefault(row.network, [])
-            if math.isfinite(row.accuracy_percent):
+            if row.whole:
                 had.append(row.accuracy_percent)
         return {name: sum(had) / len(had) if had else math.nan for name, had in known.items()}
 
@@ -344,8 +349,8 @@ def _row(line: str, row: Mapping[str, str | None]) -> Measured:
         network=network,
         accuracy_percent=accuracy,
         test_percent=test,
-        epochs=int(_number(line, "epochs", row.get("epochs") or "0")),
-        seed=int(_number(line, "seed", row.get("seed") or "0")),
+        epochs=_whole_number(line, "epochs", row.get("epochs") or "0"),
+        seed=_whole_number(line, "seed", row.get("seed") or "0"),
         seconds=_number(line, "seconds", row.get("seconds") or "nan"),
         reason=reason,
     )
@@ -356,6 +361,13 @@ def _percent(line: str, name: str, text: str | None) -> float:
     if not math.isnan(value) and not 0.0 <= value <= 100.0:
         raise AccuracyError(f"{line}: {name} is {text}, but a number from 0 to 100 is needed")
     return value
+
+
+def _whole_number(line: str, name: str, text: str) -> int:
+    value = _number(line, name, text)
+    if not value.is_integer() or value < 0:
+        raise AccuracyError(f"{line}: {name} is {text}, but a whole number from 0 on is needed")
+    return int(value)
 
 
 def _number(line: str, name: str, text: str) -> float:

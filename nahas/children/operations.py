@@ -33,6 +33,8 @@ class Rates:
 
         s <- decay s + (1 - decay) g**2;  m <- momentum m + rate g / sqrt(s + epsilon);  v <- v - m
 
+    But s begins at 0 here, and at 1 in TensorFlow 1.
+
     Plain momentum where `decay` is None: m <- momentum m + rate g;  v <- v - m.
     """
 

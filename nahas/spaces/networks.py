@@ -107,10 +107,9 @@ class NetworkSpace:
             )
         return self.space.choice(values)
 
-    def function(self, choice: ChoiceArray) -> Callable[[Builder[Any]], object]:
+    def function(self, choice: ChoiceArray) -> NetworkOfSpace:
         """The network of a choice [D] as a function of a builder."""
-        values = self.space.values(choice)
-        return lambda on: self.build(on, values)
+        return NetworkOfSpace(self, self.space.values(choice))
 
     def build(self, on: Builder[T], values: Values) -> T:
         """The network of named values on any builder."""
@@ -138,3 +137,20 @@ class NetworkSpace:
 
     def _first(self) -> Values:
         return {decision.name: decision.values[0] for decision in self.space.decisions}
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkOfSpace:
+    """One network of a space as a function of a builder, which still knows the space.
+
+    Attributes:
+        space: that it is of.
+        values: of all decisions.
+    """
+
+    space: NetworkSpace
+    values: Values
+
+    def __call__(self, on: Builder[T]) -> T:
+        """The network on any builder."""
+        return self.space.build(on, self.values)

@@ -17,7 +17,7 @@ import numpy as np
 
 from nahas.errors import NetworkError, SpaceError
 from nahas.spaces.builder import Builder, LayerBuilder
-from nahas.spaces.networks import Link, NetworkSpace, Values
+from nahas.spaces.networks import Link, NetworkOfSpace, NetworkSpace, Values
 
 NetworkFunction = Callable[[Builder[Any]], Any]
 
@@ -79,11 +79,24 @@ def for_task(space: NetworkSpace, task: Task) -> NetworkSpace:
 
 
 def function_for_task(function: NetworkFunction, task: Task) -> NetworkFunction:
-    """The same network, read for a task."""
-    survey = _Survey()
-    function(_Reader(LayerBuilder("network"), survey))
+    """The same network, read for a task.
+
+    A network of a space reads images as large as it does where `for_task` reads the space: those
+    of the task, or larger ones where it reads larger ones than the space's first network.
+    """
+    survey = _surveyed(function)
+    if isinstance(function, NetworkOfSpace):
+        decisions = function.space.space.decisions
+        first = _surveyed(function.space.function(np.zeros(len(decisions), dtype=np.int64)))
+        survey.height, survey.width = first.height, first.width
     change = survey.change(task)
     return lambda on: function(_Reader(on, _Survey(), change)).x
+
+
+def _surveyed(function: NetworkFunction) -> _Survey:
+    survey = _Survey()
+    function(_Reader(LayerBuilder("network"), survey))
+    return survey
 
 
 @dataclass
@@ -112,8 +125,8 @@ class _Change:
 
     Attributes:
         task: what it is read for.
-        height, width: of the image that the surveyed network reads; another network of the space
-            that reads a larger one gets a larger one of the task, too.
+        height, width: of the image that the space's first network reads; another network of the
+            space that reads a larger one gets a larger one of the task, too.
         classes: fully connected layers of so many units get as many as the task has classes.
         shrinks: by how much the surveyed network shrinks the image.
     """

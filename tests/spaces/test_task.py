@@ -52,6 +52,16 @@ def test_strides_of_the_first_layers_are_left_out_first() -> None:
     assert strides == {1: [2] * 5, 2: [1] + [2] * 4, 4: [1] + [2] * 3}
 
 
+@pytest.mark.parametrize(("resolution", "side"), [(224, 32), (240, 34), (260, 37), (300, 43)])
+def test_a_child_alone_reads_images_as_large_as_in_its_space(resolution: int, side: int) -> None:
+    space = named("s3-scaled")
+    values = {**space.space.values(space.reference_choice), "resolution": resolution}
+    function = networks.function(space.network_name(values))
+    alone = read_layers("child", function_for_task(function, CIFAR)).layers
+    assert alone[0].p == alone[0].q == side
+    assert alone == for_task(space, CIFAR).network(space.space.choice(values)).layers
+
+
 def test_the_task_of_the_space_changes_nothing() -> None:
     space = named("macro")
     same = for_task(space, CIFAR)
