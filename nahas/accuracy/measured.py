@@ -56,6 +56,11 @@ class Measured:
     seconds: float = math.nan
     reason: str = ""
 
+    @property
+    def whole(self) -> bool:
+        """Whether there is an accuracy, of a training that came to its end."""
+        return not self.reason and math.isfinite(self.accuracy_percent)
+
 
 COLUMNS = tuple(column.name for column in fields(Measured))
 NEEDED = ("network", "accuracy_percent")
@@ -72,6 +77,8 @@ class TableCard:
         dataset: name of the images.
         task: fields of `nahas.spaces.task.Task`.
         recipe: of the training.
+        networks_sha256: `NetworkSpace.networks_sha256` of the space; empty where there is none,
+            or where it is not known.
         command: that measured, as a shell takes it.
         versions: of the programs at work.
     """
@@ -81,6 +88,7 @@ class TableCard:
     dataset: str = ""
     task: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    networks_sha256: str = ""
     command: str = ""
     versions: Mapping[str, Any] = field(default_factory=dict)
 
@@ -110,16 +118,16 @@ class MeasuredFile:
 
     @property
     def seeds(self) -> int:
-        """How many accuracies there are at most of one network."""
-        known = Counter(row.network for row in self.rows if math.isfinite(row.accuracy_percent))
+        """How many accuracies of whole trainings there are at most of one network."""
+        known = Counter(row.network for row in self.rows if row.whole)
         return max(known.values(), default=0)
 
     def mean(self) -> dict[str, float]:
-        """Accuracy of every network in percent: the mean over seeds that have one, else NaN."""
+        """Accuracy of every network in percent: the mean over seeds trained to the end, or NaN."""
         known: dict[str, list[float]] = {}
         for row in self.rows:
             had = known.setdefault(row.network, [])
-            if math.isfinite(row.accuracy_percent):
+            if row.whole:
                 had.append(row.accuracy_percent)
         return {name: sum(had) / len(had) if had else math.nan for name, had in known.items()}
 
@@ -207,7 +215,8 @@ def load_measured(path: str | Path, space: NetworkSpace) -> MeasuredTable:
     """The accuracies that a table holds of networks of a space.
 
     Raises:
-        AccuracyError: when the table cannot be read, is empty or is of another space.
+        AccuracyError: when the table cannot be read, is empty or is of another space, or of
+            one whose networks were others.
     """
     table = read_measured(path)
     mean = table.mean()
@@ -215,6 +224,8 @@ def load_measured(path: str | Path, space: NetworkSpace) -> MeasuredTable:
         raise AccuracyError(
             f"{path}: holds networks of space '{table.card.space}', not '{space.name}'"
         )
+    if table.card is not None:
+        _check_networks(table, table.card, space.networks_sha256)
     if not mean:
         raise AccuracyError(f"{path}: holds no networks")
     try:
@@ -272,6 +283,17 @@ def _check_alike(table: MeasuredFile, card: TableCard) -> None:
             raise AccuracyError(
                 f"{table.path}: holds accuracies of {name} {there}, not {here}: name another file"
             )
+    _check_networks(table, table.card, card.networks_sha256)
+
+
+def _check_networks(table: MeasuredFile, card: TableCard, here: str) -> None:
+    """Refuse accuracies of networks that are not the space's any more, where both are known."""
+    there = card.networks_sha256
+    if there and here and there != here:
+        raise AccuracyError(
+            f"{table.path}: was measured when the networks of space '{card.space}' were others "
+            f"({there[:8]}, now {here[:8]}): name another file, or undo what was changed"
+        )
 
 
 def _compared(value: Any) -> str:
@@ -327,8 +349,8 @@ def _row(line: str, row: Mapping[str, str | None]) -> Measured:
         network=network,
         accuracy_percent=accuracy,
         test_percent=test,
-        epochs=int(_number(line, "epochs", row.get("epochs") or "0")),
-        seed=int(_number(line, "seed", row.get("seed") or "0")),
+        epochs=_whole_number(line, "epochs", row.get("epochs") or "0"),
+        seed=_whole_number(line, "seed", row.get("seed") or "0"),
         seconds=_number(line, "seconds", row.get("seconds") or "nan"),
         reason=reason,
     )
@@ -339,6 +361,13 @@ def _percent(line: str, name: str, text: str | None) -> float:
     if not math.isnan(value) and not 0.0 <= value <= 100.0:
         raise AccuracyError(f"{line}: {name} is {text}, but a number from 0 to 100 is needed")
     return value
+
+
+def _whole_number(line: str, name: str, text: str) -> int:
+    value = _number(line, name, text)
+    if not value.is_integer() or value < 0:
+        raise AccuracyError(f"{line}: {name} is {text}, but a whole number from 0 on is needed")
+    return int(value)
 
 
 def _number(line: str, name: str, text: str) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nahas.children.data import Dataset
+from nahas.children.data import Dataset, data_errors
 from nahas.children.saved import about
 from nahas.children.supernet import Supernet
 from nahas.children.supernet_files import SupernetCard, load_supernet
@@ -92,7 +92,8 @@ class OneShotAccuracy:
         batches = self._dataset.batches(
             "validation", batch=self._batch, seed=self._seed, shuffle=True
         )
-        return list(islice(batches, -(-self._images // self._batch)))
+        with data_errors():
+            return list(islice(batches, -(-self._images // self._batch)))
 
 
 def _check_images(path: Path, card: SupernetCard, dataset: Dataset) -> None:

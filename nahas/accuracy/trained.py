@@ -146,6 +146,7 @@ class TrainedChildren:
         """What makes these accuracies these and no others, without training any."""
         return {
             "space": self.space.name,
+            "networks_sha256": self.space.networks_sha256,
             "dataset": about(self._dataset),
             "recipe": asdict(self._recipe),
             "halving": asdict(self._halving) if self._halving else None,
@@ -203,10 +204,12 @@ class TrainedChildren:
         )
         while not training.over and training.state.epoch < epochs:
             training.epoch(self._time_limit_s, self._progress)
+        # A checkpoint of a batch that was killed may be of a later rung than this one.
+        last = training.state.history[:epochs][-1]
         child = Child(
-            accuracy_percent=training.accuracy_percent,
-            epochs=training.state.epoch,
-            seconds=round(training.state.seconds, 3),
+            accuracy_percent=float(last["validation_percent"]),
+            epochs=min(training.state.epoch, epochs),
+            seconds=last["seconds"],
             reason=training.reason.value,
         )
         del training

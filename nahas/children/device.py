@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from nahas.children.quiet import import_keras
 from nahas.errors import UsageError
@@ -11,6 +12,16 @@ from nahas.errors import UsageError
 DEVICES = ("auto", "cpu", "gpu")
 
 _PROGRAMS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+
+
+_kind: ContextVar[str | None] = ContextVar("kind", default=None)
+"""Of the device that `on_device` has chosen."""
+
+
+def on_gpu() -> bool:
+    """Whether to compute on a GPU: as `on_device` has it, outside it where there is one."""
+    kind = _kind.get()
+    return kind == "gpu" if kind else gpus() > 0
 
 
 def gpus() -> int:
@@ -48,5 +59,9 @@ def on_device(name: str) -> Iterator[str]:
         )
     kind = "gpu" if seen else "cpu"
     # PyTorch takes 'cpu:0' for another device than 'cpu', and would copy every weight to it.
-    with keras.device("cpu" if kind == "cpu" else "gpu:0"):
-        yield kind
+    before = _kind.set(kind)
+    try:
+        with keras.device("cpu" if kind == "cpu" else "gpu:0"):
+            yield kind
+    finally:
+        _kind.reset(before)

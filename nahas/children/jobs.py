@@ -27,6 +27,8 @@ from nahas.manifest import usable_cores
 LONGEST_NAME = 120
 """Of a child's folder; file systems take 255 bytes."""
 
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9.+-]+(:[A-Za-z0-9.+-]+)?")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Images:
@@ -87,9 +89,13 @@ class Done:
 
 
 def folder_of(root: Path, network: str) -> Path:
-    """The folder of a child below that of a run, for any name of a network."""
+    """The folder of a child below that of a run, for any name of a network, each another one.
+
+    Names of built-in networks and spaces are kept as they are, with `_` for the colon; others
+    have a digest after them.
+    """
     name = re.sub(r"[^\w.+-]+", "_", network)
-    if len(name) > LONGEST_NAME:
+    if len(name) > LONGEST_NAME or not _PLAIN_NAME.fullmatch(network):
         digest = hashlib.sha256(network.encode()).hexdigest()[:16]
         name = f"{name[:LONGEST_NAME]}_{digest}"
     return root / name

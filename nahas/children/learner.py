@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from nahas.children.checkpoint import Arrays
-from nahas.children.device import gpus
+from nahas.children.data import data_errors
+from nahas.children.device import on_gpu
 from nahas.children.graph import keras_model
 from nahas.children.quiet import import_keras
 from nahas.children.recipe import Recipe
@@ -70,7 +71,11 @@ class Learner:
         return self._arrays(self._model.weights)
 
     def fit(self, batches: Any, after_step: AfterStep) -> dict[str, float]:
-        """Learn from batches once; gives `loss` and `accuracy` over them."""
+        """Learn from batches once; gives `loss` and `accuracy` over them.
+
+        Raises:
+            DataError: when an image cannot be decoded.
+        """
         self._put(self._model.variables, self._trained)
 
         def note(step: int, logs: Mapping[str, float]) -> None:
@@ -79,13 +84,19 @@ class Learner:
         callback = self._keras.callbacks.LambdaCallback(
             on_train_batch_end=note, on_epoch_end=lambda *_: self._keep_trained()
         )
-        learned = self._model.fit(batches, shuffle=False, verbose=0, callbacks=[callback])
+        with data_errors():
+            learned = self._model.fit(batches, shuffle=False, verbose=0, callbacks=[callback])
         self._take_average()
         return {name: float(values[-1]) for name, values in learned.history.items()}
 
     def measured(self, batches: Any) -> dict[str, float]:
-        """`loss` and `accuracy` over batches."""
-        measured: dict[str, float] = self._model.evaluate(batches, verbose=0, return_dict=True)
+        """`loss` and `accuracy` over batches.
+
+        Raises:
+            DataError: when an image cannot be decoded.
+        """
+        with data_errors():
+            measured: dict[str, float] = self._model.evaluate(batches, verbose=0, return_dict=True)
         return measured
 
     def variables(self) -> tuple[Arrays, Arrays]:
@@ -176,11 +187,11 @@ def _optimizer(recipe: Recipe, steps: int) -> Any:
 
 @contextmanager
 def _precision(recipe: Recipe) -> Iterator[None]:
-    """Make layers that compute in bfloat16, where there is a GPU and the recipe wants it."""
+    """Make layers that compute in bfloat16, if on a GPU and the recipe wants it."""
     keras = import_keras()
     before = keras.config.dtype_policy()
     try:
-        if recipe.mixed_precision and gpus():
+        if recipe.mixed_precision and on_gpu():
             keras.config.set_dtype_policy("mixed_bfloat16")
         yield
     finally:

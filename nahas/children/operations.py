@@ -33,6 +33,8 @@ class Rates:
 
         s <- decay s + (1 - decay) g**2;  m <- momentum m + rate g / sqrt(s + epsilon);  v <- v - m
 
+    But s begins at 0 here, and at 1 in TensorFlow 1.
+
     Plain momentum where `decay` is None: m <- momentum m + rate g;  v <- v - m.
     """
 
@@ -117,7 +119,7 @@ class Operations(Protocol):
         ...
 
     def gradients(self, forward: Forward) -> tuple[float, Sequence[Any], Sequence[Any]]:
-        """The loss of `forward`, its tensors, and the gradient of each."""
+        """The loss of `forward`, its tensors, and the gradient of each, None where it has none."""
         ...
 
     def summed(self, tensors: Sequence[Any], shape: tuple[int, ...]) -> Any:

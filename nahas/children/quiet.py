@@ -38,7 +38,10 @@ def quiet_stderr() -> Iterator[None]:
 
 
 def import_keras() -> ModuleType:
-    """The keras module on TensorFlow, or on what KERAS_BACKEND says, imported without a word.
+    """The keras module, imported and its devices looked up without a word.
+
+    Its backend is TensorFlow unless the environment variable KERAS_BACKEND names another: the
+    `backend` of `~/.keras/keras.json`, which Keras asks last, does not matter here.
 
     Exceptions pass through: only text on stderr is lost.
 

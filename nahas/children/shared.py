@@ -272,12 +272,14 @@ class SharedWeights:
 
         Args:
             taken: names and shapes, as in `SharedBuilder.taken`.
-            gradients: of each.
+            gradients: of each; None where the loss does not depend on it, as of an operation
+                that a mixture leaves out because what it gives has another shape.
             rates: how.
         """
         by_name: dict[str, list[Any]] = {}
         for (name, _), gradient in zip(taken, gradients, strict=True):
-            by_name.setdefault(name, []).append(gradient)
+            if gradient is not None:
+                by_name.setdefault(name, []).append(gradient)
         self.on.update(
             [self.variables[name] for name in by_name],
             [self._together(parts) for parts in by_name.values()],

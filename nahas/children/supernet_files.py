@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.children.operations import Operations, operations
-from nahas.children.shared import SharedWeights
+from nahas.children.shared import SharedWeights, survey
 from nahas.children.supernet import Supernet
 from nahas.errors import TrainingError
 from nahas.files import json_text, plain, write_npz, write_text, written_whole
@@ -42,6 +42,7 @@ class SupernetCard:
     Attributes:
         space: name of the network space.
         decisions_sha256: of its decisions and their values.
+        networks_sha256: `NetworkSpace.networks_sha256`; empty where an older nahas trained it.
         dataset: what they learned: the facts of `about`, the fields of `Task` among them.
         recipe: how, the fields of `SupernetRecipe`.
         epochs: whole ones that they learned for.
@@ -68,6 +69,7 @@ class SupernetCard:
     weights_sha256: str
     backend: str
     versions: Mapping[str, str | None]
+    networks_sha256: str = ""
     schema_version: int = SCHEMA_VERSION
 
 
@@ -197,6 +199,7 @@ def load_supernet(
         "space": (card.space, space.name),
         "decisions": (card.decisions_sha256, decisions_hash(space)),
         "task": (card.dataset.get("task"), plain(asdict(task))),
+        "networks": (card.networks_sha256 or space.networks_sha256, space.networks_sha256),
     }
     for name, (theirs, here) in ours.items():
         if theirs != here:
@@ -214,8 +217,14 @@ def load_supernet(
             f"{path}: has other weights than its card {path.with_suffix('.json').name} says: "
             "copy both files again, or train it again"
         )
-    weights = SharedWeights(for_task(space, task), on or operations(), arrays=arrays)
-    return Supernet(space, task, weights), card
+    read = for_task(space, task)
+    for name, shape in survey(read).items():
+        if name not in arrays or any(np.less(arrays[name].shape, shape)):
+            raise TrainingError(
+                f"{path}: has no weight {name} of {shape}, which networks of space '{space.name}' "
+                "have now: train the supernet again"
+            )
+    return Supernet(space, task, SharedWeights(read, on or operations(), arrays=arrays)), card
 
 
 def read_card(path: Path) -> SupernetCard:

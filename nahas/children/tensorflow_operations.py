@@ -133,7 +133,7 @@ class TensorFlow:
         return compute()
 
     def gradients(self, forward: Forward) -> tuple[float, Sequence[Any], Sequence[Any]]:
-        """The loss of `forward`, its tensors, and the gradient of each."""
+        """The loss of `forward`, its tensors, and the gradient of each, None where it has none."""
         with tf.GradientTape() as tape:
             loss, tensors = forward()
         return float(loss), tensors, tape.gradient(loss, tensors)

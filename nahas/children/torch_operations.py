@@ -126,9 +126,10 @@ class Torch:
             return compute()
 
     def gradients(self, forward: Forward) -> tuple[float, Sequence[Any], Sequence[Any]]:
-        """The loss of `forward`, its tensors, and the gradient of each."""
+        """The loss of `forward`, its tensors, and the gradient of each, None where it has none."""
         loss, tensors = forward()
-        return float(loss.detach()), tensors, self._torch.autograd.grad(loss, list(tensors))
+        gradients = self._torch.autograd.grad(loss, list(tensors), allow_unused=True)
+        return float(loss.detach()), tensors, gradients
 
     def summed(self, tensors: Sequence[Any], shape: tuple[int, ...]) -> Any:
         """The sum of tensors, each put into the corner of a larger one of zeros."""

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nahas.children.data import Dataset
+from nahas.children.data import Dataset, data_errors
 from nahas.children.quiet import import_keras
 from nahas.children.saved import about
 from nahas.children.supernet import Supernet, SupernetRecipe
@@ -107,6 +107,7 @@ def train_supernet(
 
     Raises:
         TrainingError: when the loss is not finite, or a checkpoint cannot be used.
+        DataError: when an image cannot be decoded.
     """
     return _Training(supernet, dataset, recipe, policy, run or SupernetRun()).run(progress)
 
@@ -138,7 +139,8 @@ class _Training:
         limit = self._run.time_limit_s
         end = math.inf if limit is None else time.monotonic() + limit
         while self._state.epoch < self._recipe.epochs and self._stop == "epochs":
-            row = self._epoch(progress, end)
+            with data_errors():
+                row = self._epoch(progress, end)
             self._state.seconds = time.monotonic() - began
             self._state.history.append({**row, "seconds": round(self._state.seconds, 3)})
             if self._stop == "epochs":
@@ -233,6 +235,7 @@ class _Training:
         identity = {
             "space": self._supernet.space.name,
             "decisions_sha256": decisions_hash(self._supernet.space),
+            "networks_sha256": self._supernet.space.networks_sha256,
             "dataset": about(self._dataset),
             **asdict(self._recipe),
             **(run.identity or {}),
@@ -247,6 +250,7 @@ class _Training:
         card = SupernetCard(
             space=supernet.space.name,
             decisions_sha256=decisions_hash(supernet.space),
+            networks_sha256=supernet.space.networks_sha256,
             dataset=about(self._dataset),
             recipe=asdict(self._recipe),
             epochs=state.epoch,

@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from typing import Any
 from nahas.children.checkpoint import Arrays, Folder, State
 from nahas.children.data import Dataset
 from nahas.children.learner import Learner
+from nahas.children.quiet import import_keras
 from nahas.children.recipe import Recipe
 from nahas.errors import TrainingError
-from nahas.spaces.builder import read_layers
+from nahas.spaces.builder import Feature, LayerBuilder
 from nahas.spaces.task import NetworkFunction, function_for_task
 
 MEASURED_AT_ONCE = 250
@@ -187,12 +188,25 @@ class Training:
 
 def _identity(function: NetworkFunction, dataset: Dataset, recipe: Recipe) -> dict[str, Any]:
     """What makes a training this one and no other."""
-    network = read_layers("child", function)
-    read = repr((network.layers, network.inputs))
+    child = _Noting("child")
+    function(child)
+    read = repr((child.layers, child.inputs, child.applied))
     return {
         "network": hashlib.sha256(read.encode()).hexdigest()[:16],
         "dataset": dataset.name,
         "images": dict(dataset.sizes),
         "mean": [round(float(mean), 6) for mean in dataset.mean],
+        "backend": import_keras().backend.backend(),
         **asdict(recipe),
     }
+
+
+@dataclass
+class _Noting(LayerBuilder):
+    """Layers, and the activations that are none since the output path applies them."""
+
+    applied: list[tuple[int, str]] = field(default_factory=list)
+
+    def activation(self, x: Feature, name: str) -> Feature:
+        self.applied.append((x.source, name))
+        return super().activation(x, name)

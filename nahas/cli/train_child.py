@@ -239,7 +239,9 @@ def _jobs(options: Mapping[str, Any], names: Sequence[str]) -> list[Job]:
 def _table_card(options: Mapping[str, Any], jobs: Sequence[Job], dataset: Dataset) -> TableCard:
     from nahas.accuracy.measured import TableCard
     from nahas.manifest import versions
+    from nahas.spaces.named import named
 
+    place = jobs[0].network.rpartition(":")[0]  # empty for a built-in network
     spaces = sorted({without_file(job.network).partition(":")[0] for job in jobs})
     if len(spaces) > 1:
         raise UsageError(f"--table holds networks of one space, but here are {', '.join(spaces)}")
@@ -252,6 +254,7 @@ def _table_card(options: Mapping[str, Any], jobs: Sequence[Job], dataset: Datase
         dataset=dataset.name,
         task={**asdict(task), "images": dict(dataset.sizes)},
         recipe={**recipe, "time_limit_s": options["time_limit"]},
+        networks_sha256=named(place).networks_sha256 if place else "",
         command=shlex.join(["nahas", *sys.argv[1:]]),
         versions=versions(),
     )

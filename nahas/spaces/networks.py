@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,11 +13,15 @@ from numpy.typing import NDArray
 from nahas.errors import SpaceError
 from nahas.network import Network
 from nahas.spaces.builder import Builder, read_layers
+from nahas.spaces.fingerprint import networks_hash
 from nahas.spaces.space import ChoiceArray, Space
 
 T = TypeVar("T")
 
 Values = Mapping[str, Any]
+
+HASHED = 8
+"""Networks drawn for `NetworkSpace.networks_sha256`, beside the reference, first and last one."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,18 @@ class NetworkSpace:
         """Its name, after its file where it has one, for `nahas.spaces.named.named`."""
         return f"{self.file}:{self.name}" if self.file else self.name
 
+    @cached_property
+    def networks_sha256(self) -> str:
+        """What its networks are, as far as a few of them tell: `networks_hash`.
+
+        Whatever keeps accuracies of a space keeps this beside its name, since a function of
+        one's own may be edited.
+        """
+        drawn = self.space.sample(HASHED, np.random.default_rng(0))
+        ends = [np.zeros_like(self.space.cardinalities), self.space.cardinalities - 1]
+        choices = [self.reference_choice, *ends, *drawn]
+        return networks_hash(self.function(choice) for choice in choices)
+
     def full_name(self, values: Values) -> str:
         """The network's name, after the file of its space, for `nahas.networks.function`."""
         return f"{self.place}:{self.spell(values)}"
@@ -90,10 +107,9 @@ class NetworkSpace:
             )
         return self.space.choice(values)
 
-    def function(self, choice: ChoiceArray) -> Callable[[Builder[Any]], object]:
+    def function(self, choice: ChoiceArray) -> NetworkOfSpace:
         """The network of a choice [D] as a function of a builder."""
-        values = self.space.values(choice)
-        return lambda on: self.build(on, values)
+        return NetworkOfSpace(self, self.space.values(choice))
 
     def build(self, on: Builder[T], values: Values) -> T:
         """The network of named values on any builder."""
@@ -121,3 +137,20 @@ class NetworkSpace:
 
     def _first(self) -> Values:
         return {decision.name: decision.values[0] for decision in self.space.decisions}
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkOfSpace:
+    """One network of a space as a function of a builder, which still knows the space.
+
+    Attributes:
+        space: that it is of.
+        values: of all decisions.
+    """
+
+    space: NetworkSpace
+    values: Values
+
+    def __call__(self, on: Builder[T]) -> T:
+        """The network on any builder."""
+        return self.space.build(on, self.values)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nahas.errors import NetworkError
+from nahas.errors import NetworkError, SpaceError
 from nahas.spaces.builder import Builder, LayerBuilder
-from nahas.spaces.networks import Link, NetworkSpace, Values
+from nahas.spaces.networks import Link, NetworkOfSpace, NetworkSpace, Values
 
 NetworkFunction = Callable[[Builder[Any]], Any]
 
@@ -56,29 +58,45 @@ class Task:
 def for_task(space: NetworkSpace, task: Task) -> NetworkSpace:
     """The same space, its networks read for a task.
 
-    All networks of a space must shrink the image alike from link to link, as all of nahas do.
+    All networks of a space must shrink the image alike from link to link, as all of nahas do,
+    or so little that the same strides are left out of each alone. Where that is not so, building
+    a network of the space raises a SpaceError.
     """
     on, survey = LayerBuilder(space.name), _Survey()
     values = space.space.values(np.zeros(len(space.space.decisions), dtype=np.int64))
-    strides, x = [], None
+    strides, x = [1], None
     for link in space.links:
-        strides.append(survey.stride)
         own = {name: values[name] for name in link.decisions}
-        x = link.build(_Reader(on, survey), Shrunk(x, survey.stride), own).x
+        made = link.build(_Reader(on, survey), Shrunk(x, strides[-1]), own)
+        x = made.x
+        strides.append(made.stride)
     change = survey.change(task)
     links = (
-        Link(link.decisions, _changed(link.build, change, stride))
-        for link, stride in zip(space.links, strides, strict=True)
+        Link(link.decisions, _changed(space.name, link.build, change, around))
+        for link, around in zip(space.links, pairwise(strides), strict=True)
     )
     return replace(space, links=tuple(links))
 
 
 def function_for_task(function: NetworkFunction, task: Task) -> NetworkFunction:
-    """The same network, read for a task."""
-    survey = _Survey()
-    function(_Reader(LayerBuilder("network"), survey))
+    """The same network, read for a task.
+
+    A network of a space reads images as large as it does where `for_task` reads the space: those
+    of the task, or larger ones where it reads larger ones than the space's first network.
+    """
+    survey = _surveyed(function)
+    if isinstance(function, NetworkOfSpace):
+        decisions = function.space.space.decisions
+        first = _surveyed(function.space.function(np.zeros(len(decisions), dtype=np.int64)))
+        survey.height, survey.width = first.height, first.width
     change = survey.change(task)
     return lambda on: function(_Reader(on, _Survey(), change)).x
+
+
+def _surveyed(function: NetworkFunction) -> _Survey:
+    survey = _Survey()
+    function(_Reader(LayerBuilder("network"), survey))
+    return survey
 
 
 @dataclass
@@ -98,10 +116,7 @@ class _Survey:
 
     def change(self, task: Task) -> _Change:
         """How to read the network for a task."""
-        side, left_out = min(task.height, task.width), 1
-        while left_out < self.stride and -(-side * left_out // self.stride) < task.least_map:
-            left_out *= 2
-        return _Change(task, self.height, self.width, self.classes, left_out)
+        return _Change(task, self.height, self.width, self.classes, self.stride)
 
 
 @dataclass(frozen=True)
@@ -110,17 +125,30 @@ class _Change:
 
     Attributes:
         task: what it is read for.
-        height, width: of the image that the surveyed network reads; another network of the space
-            that reads a larger one gets a larger one of the task, too.
+        height, width: of the image that the space's first network reads; another network of the
+            space that reads a larger one gets a larger one of the task, too.
         classes: fully connected layers of so many units get as many as the task has classes.
-        left_out: a layer whose input has shrunk by less than this has no stride.
+        shrinks: by how much the surveyed network shrinks the image.
     """
 
     task: Task
     height: int
     width: int
     classes: int
-    left_out: int
+    shrinks: int
+
+    @cached_property
+    def left_out(self) -> int:
+        """A layer whose input has shrunk by less than this has no stride."""
+        side, left_out = min(self.task.height, self.task.width), 1
+        while left_out < self.shrinks and -(-side * left_out // self.shrinks) < self.task.least_map:
+            left_out *= 2
+        return left_out
+
+    def leaves_alike(self, surveyed: int, other: int) -> bool:
+        """Whether the same strides are left out where a link shrinks by another amount."""
+        alone = replace(self, shrinks=self.shrinks * other // surveyed)
+        return alone.left_out == self.left_out <= min(surveyed, other)
 
 
 class Shrunk(NamedTuple):
@@ -131,10 +159,24 @@ class Shrunk(NamedTuple):
 
 
 def _changed(
-    build: Callable[[Builder[Any], Any, Values], Any], change: _Change, stride: int
+    space: str,
+    build: Callable[[Builder[Any], Any, Values], Any],
+    change: _Change,
+    around: tuple[int, int],
 ) -> Callable[[Builder[Any], Any, Values], Any]:
+    """A link that is read for a task; `around` it the surveyed network has shrunk by so much."""
+    before, after = around
+
     def changed(on: Builder[Any], x: Any, values: Values) -> Any:
-        return build(_Reader(on, _Survey(), change), Shrunk(x, stride), values).x
+        made = build(_Reader(on, _Survey(), change), Shrunk(x, before), values)
+        if made.stride != after and not change.leaves_alike(after, made.stride):
+            raise SpaceError(
+                f"space '{space}': a choice makes it shrink images {made.stride} times instead of "
+                f"{after}, so on images of {change.task.height} x {change.task.width} pixels other "
+                "strides are left out of some networks, and they cannot share weights: give larger "
+                "images, a smaller least_map, or train its networks alone"
+            )
+        return made.x
 
     return changed
 

@@ -74,6 +74,26 @@ class TestFile:
         row = Measured(network="macro:00000000", accuracy_percent=80.0, seed=7)
         assert append_measured(table, other, [row]) == 1
 
+    def test_a_training_that_did_not_come_to_its_end_counts_as_failed(self, path):
+        ended = Measured(network="macro:00000000", accuracy_percent=91.0)
+        early = Measured(
+            network="macro:00000000", accuracy_percent=11.0, seed=1, reason="time limit"
+        )
+        given_up = Measured(network="macro:00000001", accuracy_percent=30.0, reason="stopped early")
+        append_measured(path, CARD, [ended, early, given_up])
+        read = read_measured(path)
+        assert read.mean() == pytest.approx(
+            {"macro:00000000": 91.0, "macro:00000001": math.nan}, nan_ok=True
+        )
+        assert read.seeds == 1
+
+    @pytest.mark.parametrize("column", ["epochs", "seed"])
+    @pytest.mark.parametrize("value", ["nan", "inf", "1e400", "-1", "2.5", "few"])
+    def test_counts_are_whole_numbers(self, path, column, value):
+        path.write_text(f"network,accuracy_percent,{column}\nmacro:00000000,91,{value}\n")
+        with pytest.raises(AccuracyError, match=rf"csv:2: {column} is '?{value}'?, "):
+            read_measured(path)
+
     def test_its_card_may_be_there_before_any_row(self, path):
         assert append_measured(path, CARD, ()) == 0
         assert read_measured(path).card == CARD
@@ -95,6 +115,19 @@ class TestFile:
             append_measured(table, TableCard(**{**vars(CARD), field: value}), ROWS)
         assert said in str(refused.value)
         assert table.read_bytes() == before
+
+    def test_networks_that_were_changed_do_not_enter(self, path):
+        space, row = macro.network_space(), ROWS[0]
+        now = TableCard(**{**vars(CARD), "networks_sha256": space.networks_sha256})
+        before = TableCard(**{**vars(CARD), "networks_sha256": "0" * 64})
+        append_measured(path, before, [row])
+        for refused in (
+            lambda: append_measured(path, now, ROWS),
+            lambda: load_measured(path, space),
+        ):
+            with pytest.raises(AccuracyError, match="networks of space 'macro' were others"):
+                refused()
+        append_measured(path, CARD, ROWS)  # nothing is known of these
 
     def test_a_full_disk_leaves_what_was_there(self, table, monkeypatch):
         def full(*_):

@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nahas.accuracy import trained
 from nahas.accuracy.trained import Child, Halving, Ledger, TrainedChildren
+from nahas.children.checkpoint import State
 from nahas.children.training import Reason, Training
 from nahas.errors import AccuracyError
 from tests.children.tiny import RECIPE, images, space
@@ -82,6 +84,54 @@ def test_halving_stops_the_worst_and_says_so(halved):
     assert np.isfinite(accuracy).all()
 
 
+def test_a_killed_batch_of_halving_ends_as_if_it_had_not_been(dataset, tmp_path, monkeypatch):
+    curves = {"k3e2": [40, 20], "k3e3": [39, 50], "k5e2": [30, 45], "k5e3": [20, 30]}
+    kept = {name: [] for name in curves}
+    left = [0]  # epochs until the kill
+
+    class Followed:
+        """A training that follows its curve, with a checkpoint of every epoch."""
+
+        reason = Reason.DONE
+
+        def __init__(self, *_, folder, **_how):
+            self.name = folder.name.removeprefix("tiny_")
+            self.state = State(epoch=len(kept[self.name]), history=kept[self.name])
+
+        @property
+        def over(self):
+            return self.state.epoch == 2
+
+        def epoch(self, *_):
+            left[0] -= 1
+            if not left[0]:
+                raise KeyboardInterrupt
+            percent = curves[self.name][self.state.epoch]
+            self.state.history.append({"validation_percent": percent, "seconds": 1.0})
+            self.state.epoch += 1
+
+    monkeypatch.setattr(trained, "Training", Followed)
+    monkeypatch.setattr(trained, "forget_models", lambda: None)
+    choices = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+
+    def children(ledger):
+        backend = TrainedChildren(
+            space(), dataset, RECIPE, ledger=tmp_path / ledger, halving=Halving()
+        )
+        backend.accuracy(choices)
+        return backend.children
+
+    for done in range(1, 7):
+        kept.update({name: [] for name in curves})
+        left[0] = done
+        with pytest.raises(KeyboardInterrupt):
+            children(f"{done}.json")
+        left[0] = -1
+        resumed = children(f"{done}.json")
+        kept.update({name: [] for name in curves})
+        assert resumed == children(f"{done}_whole.json")
+
+
 def test_children_that_go_on_are_those_of_no_halving(dataset, halved, epochs):
     children = halved[0].children
     whole = next(name for name, child in children.items() if child.epochs == 2)
@@ -101,6 +151,9 @@ def test_a_ledger_of_other_children_or_a_damaged_one_is_refused(dataset, tmp_pat
     with pytest.raises(AccuracyError, match="remembers children of recipe"):
         TrainedChildren(space(), dataset, replace(RECIPE, epochs=1, seed=1), ledger=ledger)
     content = json.loads(ledger.read_text())
+    ledger.write_text(json.dumps({**content, "networks_sha256": "0" * 64}))
+    with pytest.raises(AccuracyError, match="remembers children of networks_sha256 000"):
+        TrainedChildren(space(), dataset, replace(RECIPE, epochs=1), ledger=ledger)
     for damaged in ("{", "[]", json.dumps({**content, "children": 1})):
         ledger.write_text(damaged)
         with pytest.raises(AccuracyError, match=r"cannot be read|no ledger|damaged"):

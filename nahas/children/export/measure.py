@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nahas.children.data import Dataset
+from nahas.children.data import Dataset, data_errors
 from nahas.children.data.crops import Pixels
 from nahas.children.export.child import Child
 from nahas.children.export.runs import Runtime
@@ -67,11 +67,12 @@ def representative(dataset: Dataset, size: tuple[int, int], images: int, seed: i
     epoch = dataset.batches(
         "train", batch=batch, seed=seed, shuffle=True, size=_resized(dataset, size)
     )
-    for pixels, _ in epoch:
-        drawn.append(raw_pixels(np.asarray(pixels), dataset))
-        found += len(drawn[-1])
-        if found >= images:
-            break
+    with data_errors():
+        for pixels, _ in epoch:
+            drawn.append(raw_pixels(np.asarray(pixels), dataset))
+            found += len(drawn[-1])
+            if found >= images:
+                break
     return np.concatenate(drawn)[:images]
 
 
@@ -84,11 +85,12 @@ def raw_pixels(standardised: NDArray[np.float32], dataset: Dataset) -> Pixels:
 def _batches(
     dataset: Dataset, part: str, size: tuple[int, int], images: int
 ) -> Iterator[tuple[Pixels, NDArray[np.int32]]]:
-    for pixels, labels in dataset.batches(part, batch=BATCH, size=_resized(dataset, size)):
-        yield raw_pixels(np.asarray(pixels)[:images], dataset), np.asarray(labels)[:images]
-        images -= len(labels)
-        if images <= 0:
-            return
+    with data_errors():
+        for pixels, labels in dataset.batches(part, batch=BATCH, size=_resized(dataset, size)):
+            yield raw_pixels(np.asarray(pixels)[:images], dataset), np.asarray(labels)[:images]
+            images -= len(labels)
+            if images <= 0:
+                return
 
 
 def _resized(dataset: Dataset, size: tuple[int, int]) -> tuple[int, int] | None:
