@@ -59,7 +59,9 @@ def read_npz(path: Path) -> Source:
             f"{path}: classes has {len(classes)} names, but there is a label {labels.max()}: name "
             "every class, or leave classes out"
         )
-    check_labels(str(path), labels, len(classes))
+    for part, images in (("train", train), ("test", test)):
+        if images is not None:
+            check_labels(f"{path}: {part}", images.labels, len(classes))
     names = tuple(map(str, classes))
     return Source(name=path.stem, classes=names, train=train, test=test)
 

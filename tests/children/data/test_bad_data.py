@@ -153,7 +153,7 @@ LABELS = np.repeat([0, 1, 2], 20)
         ({"labels": np.eye(3)[LABELS]}, r"labels is float64 of the shape \(60, 3\)"),
         (
             {"labels": LABELS - 1},
-            r"own\.npz: image 0 has the label -1, but labels begin at 0",
+            r"own\.npz: train: image 0 has the label -1, but labels begin at 0",
         ),
         ({"labels": LABELS * 1000}, "there is a label 2000, but only 60 images"),
         ({"labels": LABELS * 0}, "fewer|classes is 1, but it must be at least 2|of one class"),
@@ -184,7 +184,7 @@ def test_parts_of_an_npz_of_different_sizes(tmp_path: Path, garments: Images) ->
     np.savez(path, x_train=x, y_train=y, x_test=x[:, 2:], y_test=y)
     refused(
         path,
-        r"own: images .* sizes \(train 28 x 28, test 26 x 28\): say with image_size \(--image-size\)",
+        r"sizes \(train 28 x 28, test 26 x 28\): say with image_size \(--image-size\)",
     )
     assert open_dataset(path, image_size=24).task.height == 24
     np.savez(path, x_train=x, y_train=y, x_test=x.repeat(3, axis=3), y_test=y)
