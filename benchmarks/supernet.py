@@ -2,7 +2,8 @@
 
 python benchmarks/supernet.py [--space s1] [--side 32] [--batch 64] [--children 4] [--steps 6]
 
-Wall-clock and CPU seconds, steps of the two kinds by turns, each first run untimed.
+Numbers of weights, and of a checkpoint, which has RMSProp's two slots of each that was trained;
+then wall-clock and CPU seconds, steps of the two kinds by turns, each first run untimed.
 """
 
 from __future__ import annotations
@@ -41,6 +42,11 @@ def main() -> None:
     task = Task(height=given.side, width=given.side, channels=3, classes=10)
     space, recipe = named(given.space), SupernetRecipe(batch=given.batch)
     supernet = Supernet.new(space, task)
+    stored = supernet.weights.parameters
+    print(
+        f"{stored / 1e6:.1f} million weights, {4 * stored / 2**20:,.0f} MiB; "
+        f"a checkpoint has up to {12 * stored / 2**20:,.0f} MiB"
+    )
     images = rng.standard_normal((given.batch, given.side, given.side, 3)).astype(np.float32)
     labels = rng.integers(0, 10, given.batch).astype(np.int32)
     alone, shared = [], []

@@ -16,7 +16,7 @@ import nahas
 from nahas import plugins
 from nahas.manifest import cpu_name, installed_version, usable_cores, versions
 
-REQUIRED = ("numba", "numpy", "scipy", "click", "rich", "matplotlib", "pyyaml")
+REQUIRED = ("numba", "numpy", "scipy", "click", "rich", "matplotlib", "pillow", "pyyaml")
 FOR_SEARCH = ("tensorflow", "keras")
 SIMD_FEATURES = ("sse4.2", "avx", "avx2", "fma", "avx512f", "avx512vnni", "neon", "dotprod", "sve")
 GPU_SECONDS = 120.0

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from zipfile import ZipFile
 
 
@@ -66,8 +66,8 @@ def folder_written_whole(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def npz_bytes(arrays: Mapping[str, Any]) -> bytes:
-    """Named arrays as the bytes of NumPy's npz format, which are the same for equal arrays.
+def write_npz(file: IO[bytes], arrays: Mapping[str, Any]) -> None:
+    """Write named arrays in NumPy's npz format, one at a time; the same bytes for equal arrays.
 
     `numpy.savez` before version 2.1 takes `allow_pickle` for the name of an array.
 
@@ -77,11 +77,16 @@ def npz_bytes(arrays: Mapping[str, Any]) -> bytes:
     from numpy import asanyarray
     from numpy.lib.format import write_array
 
-    buffer = io.BytesIO()
-    with ZipFile(buffer, "w") as archive:
+    with ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 write_array(member, asanyarray(array), allow_pickle=False)
+
+
+def npz_bytes(arrays: Mapping[str, Any]) -> bytes:
+    """What `write_npz` writes."""
+    buffer = io.BytesIO()
+    write_npz(buffer, arrays)
     return buffer.getvalue()
 
 

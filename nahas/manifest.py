@@ -25,6 +25,7 @@ STANDS_ON = (
     "click",
     "rich",
     "matplotlib",
+    "pillow",
     "pyyaml",
 )
 """Distributions whose versions can change a result or its printing."""

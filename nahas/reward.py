@@ -5,7 +5,7 @@ target (metric <= target) and q where it does not (paper notes, section 2). The 
 (p = 0, q = -1) pays nothing for being below a target; the soft one (p = q = -0.07) always
 trades accuracy against the metric.
 
-One-shot searches add instead: R = accuracy + 100 sum_i w_i |metric_i / target_i - 1|, so much of
+One-shot searches add instead: R = accuracy + 100 sum_i w_i abs(metric_i / target_i - 1), so much of
 a percentage point of accuracy for each percent beside a target. The preset `absolute`
 (p = q = -0.1) is TuNAS', which pulls a design to its target from both sides; `relu` (p = 0,
 q = -0.1) is the later form with a term for each metric that only punishes what is above its

@@ -14,7 +14,7 @@ import pytest
 
 import nahas
 
-HEAVY = ("tensorflow", "keras", "scipy.stats", "matplotlib")
+HEAVY = ("tensorflow", "keras", "torch", "scipy.stats", "matplotlib")
 LIGHT_MODULES = (
     "nahas",
     "nahas.cli.main",
@@ -24,6 +24,9 @@ LIGHT_MODULES = (
     "nahas.spaces.macro",
     "nahas.accuracy.table",
     "nahas.accuracy.surrogate",
+    "nahas.controllers.reinforce",
+    # PyTorch is a backend of Keras that few have: it is imported where its operations are made.
+    "nahas.children.torch_operations",
 )
 
 

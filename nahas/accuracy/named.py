@@ -163,15 +163,18 @@ def _trained(source: Source, space: NetworkSpace) -> AccuracyBackend:
     )
 
 
-def _images(source: Source) -> Dataset:
+def _images(source: Source, seed: int = 0) -> Dataset:
     from nahas.children.data import open_dataset
 
     assert source.data is not None  # it is needed, and was found there
-    return open_dataset(source.data, limit=source.proxy_images, image_size=source.image_size)
+    limit, size = source.proxy_images, source.image_size
+    return open_dataset(source.data, seed=seed, limit=limit, image_size=size)
 
 
 def _one_shot(source: Source, space: NetworkSpace) -> AccuracyBackend:
     from nahas.accuracy.oneshot import OneShotAccuracy
+    from nahas.children.supernet_files import read_card
 
     assert source.supernet is not None  # it is needed, and was found there
-    return OneShotAccuracy(space, source.supernet, _images(source))
+    seed = int(read_card(source.supernet).recipe["seed"])  # that divided the images it learned
+    return OneShotAccuracy(space, source.supernet, _images(source, seed))

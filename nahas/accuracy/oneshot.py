@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.children.data import Dataset
+from nahas.children.saved import about
 from nahas.children.supernet import Supernet
-from nahas.children.supernet_files import load_supernet
+from nahas.children.supernet_files import SupernetCard, load_supernet
 from nahas.errors import AccuracyError, SpaceError
 from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray
@@ -30,13 +31,15 @@ class OneShotAccuracy:
     Args:
         space: whose networks are asked about.
         supernet: file of `nahas train-supernet`.
-        dataset: the images; of the task that the weights have learned.
+        dataset: the images that the weights have learned, divided with the same seed: of other
+            parts, they may have learned what is measured here.
         images: of the validation part, rounded up to whole batches of the training's size, as
             their statistics normalise.
         seed: of the choice of images.
 
     Raises:
         TrainingError: when the file cannot be used for this space and these images.
+        AccuracyError: when the weights have learned other images.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class OneShotAccuracy:
         seed: int = 0,
     ) -> None:
         self._supernet, card = load_supernet(supernet, space, dataset.task)
+        _check_images(supernet, card, dataset)
         self._batch = int(card.recipe["batch"])
         self._weights_sha256 = card.weights_sha256
         self._dataset, self._images, self._seed = dataset, images, seed
@@ -89,3 +93,17 @@ class OneShotAccuracy:
             "validation", batch=self._batch, seed=self._seed, shuffle=True
         )
         return list(islice(batches, -(-self._images // self._batch)))
+
+
+def _check_images(path: Path, card: SupernetCard, dataset: Dataset) -> None:
+    """Refuse images that are not divided as those of the training were."""
+    theirs, ours = card.dataset, about(dataset)
+    alike = np.shape(theirs["mean"]) == np.shape(ours["mean"]) and np.allclose(
+        theirs["mean"], ours["mean"], atol=1e-5
+    )
+    if theirs["images"] != ours["images"] or not alike:
+        raise AccuracyError(
+            f"{path}: has learned {theirs['images']['train']} images of {theirs['name']}, but here "
+            f"are {ours['images']['train']} others of {ours['name']}, some of which may be "
+            "measured: give the same data, as many images of it, and the same seed"
+        )

@@ -97,7 +97,7 @@ class Surrogate:
         from scipy.linalg import solve_triangular
 
         parts = [
-            (solve_triangular(self._factor, near.T, lower=True) ** 2).sum(axis=0)
+            (solve_triangular(self._factor, near.T, trans="T", check_finite=False) ** 2).sum(axis=0)
             for near in self._covariances(choices)
         ]
         explained = np.concatenate([np.empty(0), *parts])
@@ -123,10 +123,20 @@ class Surrogate:
 
     @cached_property
     def _factor(self) -> Floats:
-        """[N, N] the lower Cholesky factor of the covariance of the measurements."""
-        noisy = covariance(self._support, self._support, self.amplitude)
+        """[N, N] the upper Cholesky factor of the covariance of the measurements.
+
+        Half of a symmetric matrix is enough, row by row below its diagonal, which LAPACK, column
+        by column, finds above it. It is factored where it lies; the other half stays untouched.
+        """
+        from scipy.linalg import cho_factor
+
+        noisy = np.zeros((len(self.support), len(self.support)))
+        for start in range(0, len(noisy), ROWS_AT_ONCE):
+            end = start + ROWS_AT_ONCE
+            rows, before = self._support[start:end], self._support[:end]
+            noisy[start:end, :end] = covariance(rows, before, self.amplitude)
         noisy[np.diag_indices_from(noisy)] += self.noise**2
-        return np.asarray(np.linalg.cholesky(noisy), dtype=np.float64)
+        return np.asarray(cho_factor(noisy.T, overwrite_a=True, check_finite=False)[0])
 
 
 def card_path(weights: Path) -> Path:

@@ -38,17 +38,17 @@ def quiet_stderr() -> Iterator[None]:
 
 
 def import_keras() -> ModuleType:
-    """The keras module on TensorFlow, imported and its devices looked up without a word.
+    """The keras module on TensorFlow, or on what KERAS_BACKEND says, imported without a word.
 
     Exceptions pass through: only text on stderr is lost.
 
     Raises:
-        UsageError: when TensorFlow or Keras is not installed.
+        UsageError: when Keras or its backend is not installed.
     """
     loaded = sys.modules.get("keras")
     if loaded is not None:
         return loaded
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with quiet_stderr():
@@ -56,9 +56,10 @@ def import_keras() -> ModuleType:
 
             keras.ops.zeros(1)  # the first operation makes the devices, which talk as well
     except ModuleNotFoundError as missing:
+        package = (missing.name or "").partition(".")[0]
         raise UsageError(
-            f"this needs TensorFlow and Keras, but '{missing.name}' is not installed: "
-            "pip install tensorflow keras"
+            f"this needs Keras on {backend}, but '{package}' is not installed: "
+            f"pip install {backend} keras"
         ) from missing
     module: ModuleType = keras
     return module

@@ -19,7 +19,7 @@ from nahas.children.operations import Operations, operations
 from nahas.children.shared import SharedWeights
 from nahas.children.supernet import Supernet
 from nahas.errors import TrainingError
-from nahas.files import json_text, npz_bytes, plain, write_text, written_whole
+from nahas.files import json_text, plain, write_npz, write_text, written_whole
 from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.task import Task, for_task
 
@@ -139,8 +139,7 @@ class SupernetFolder:
             **{f"slot/{name}": array for name, array in weights.slot_arrays().items()},
             **{f"policy/{name}": array for name, array in policy.items()},
         }
-        with written_whole(self.path / CHECKPOINT) as temporary:
-            temporary.write_bytes(npz_bytes(arrays))
+        _write(self.path / CHECKPOINT, arrays)
         self.log(state)
 
     def log(self, state: SupernetState) -> None:
@@ -188,9 +187,7 @@ def save_supernet(path: Path, weights: SharedWeights, card: SupernetCard) -> Non
         TrainingError: when a weight is not finite.
         OSError: when they cannot be written.
     """
-    arrays = finite(weights.arrays())
-    with written_whole(path) as temporary:
-        temporary.write_bytes(npz_bytes(arrays))
+    _write(path, finite(weights.arrays()))
     write_text(path.with_suffix(".json"), json_text(asdict(card)))
 
 
@@ -285,6 +282,12 @@ def decisions_hash(space: NetworkSpace) -> str:
     """SHA-256 of a space's decisions, in order, and their values."""
     text = json.dumps([[d.name, plain(d.values)] for d in space.space.decisions])
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _write(path: Path, arrays: Arrays) -> None:
+    """Arrays to a file, whole or not at all; never a second copy of all of them in memory."""
+    with written_whole(path) as temporary, temporary.open("wb") as file:
+        write_npz(file, arrays)
 
 
 def _below(prefix: str, arrays: Arrays) -> dict[str, NDArray[Any]]:

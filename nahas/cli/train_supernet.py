@@ -224,8 +224,14 @@ def _show(out: Output, card: SupernetCard, found: OneShot | None, run: SupernetR
         f"random have {card.validation_percent:.2f} % with shared weights"
     ]
     if found is not None:
-        parts = ("chosen", "baseline", "targets", "accuracy_label")
-        document |= {name: getattr(found, name) for name in parts}
+        from nahas.report.summary import design_document
+
+        document |= {
+            "chosen": design_document(found.chosen, None),
+            "baseline": design_document(found.baseline, None),
+            "targets": dict(found.targets),
+            "accuracy_label": found.accuracy_label,
+        }
         rows = [("chosen", found.chosen), ("baseline", found.baseline)]
         told += [_designs(rows), f"accuracy: {found.accuracy_label}", found.chosen.network]
         told.append(", ".join(f"{name} {value}" for name, value in found.chosen.hardware.items()))

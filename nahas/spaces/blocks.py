@@ -68,14 +68,16 @@ def conv(
     return on.activation(on.conv(x, filters, kernel=kernel, stride=stride, part=part), activation)
 
 
-def squeeze_excite(on: Builder[T], x: T, squeezed: int) -> T:
+def squeeze_excite(on: Builder[T], x: T, squeezed: int, *, part: str = "") -> T:
     """Scale each channel by a gate made from the averages of all channels.
 
     Average over positions, 1x1 convolution to `squeezed` channels, ReLU, 1x1 convolution back,
-    sigmoid; both convolutions have a bias and no normalisation.
+    sigmoid; both convolutions have a bias and no normalisation. Their parts' names begin with
+    `part`.
     """
-    gate = on.conv(on.global_pool(x), squeezed, normalize=False, part="squeeze")
-    gate = on.conv(on.activation(gate, "relu"), on.channels(x), normalize=False, part="excite")
+    gate = on.conv(on.global_pool(x), squeezed, normalize=False, part=f"{part}squeeze")
+    gate = on.activation(gate, "relu")
+    gate = on.conv(gate, on.channels(x), normalize=False, part=f"{part}excite")
     gate = on.activation(gate, "sigmoid")
     return on.scale(x, gate)
 
@@ -103,18 +105,24 @@ def fused_ibn(on: Builder[T], x: T, shape: Bottleneck, stride_on: StrideOn = "ex
     MobileNetEdgeTPU code. `stride_on` says which of the two convolutions has the stride:
     MobileNetEdgeTPU has it on the first, EfficientNet-EdgeTPU on the second, which runs its
     first convolution on 4x the positions.
+
+    Networks of a space share its parts where they have the same full convolution: what another
+    one, or the expansion of `ibn`, makes of the input are other features, for which the same
+    projection would mean nothing.
     """
     y = x
+    part = f"fused{shape.kernel}of{shape.groups}-" if shape.expansion > 1 else "unexpanded-"
     on_project = stride_on == "project" or shape.expansion == 1
     if shape.expansion > 1:
         inner = on.channels(x) * shape.expansion
         stride = 1 if on_project else shape.stride
-        kernel, groups = shape.kernel, shape.groups
-        y = on.conv(y, inner, kernel=kernel, stride=stride, groups=groups, part="expand")
+        own = f"{part}expand"
+        y = on.conv(y, inner, kernel=shape.kernel, stride=stride, groups=shape.groups, part=own)
         y = on.activation(y, shape.activation)
     if shape.squeezed:
-        y = squeeze_excite(on, y, shape.squeezed)
-    y = on.conv(y, shape.filters, stride=shape.stride if on_project else 1, part="project")
+        y = squeeze_excite(on, y, shape.squeezed, part=part)
+    stride = shape.stride if on_project else 1
+    y = on.conv(y, shape.filters, stride=stride, part=f"{part}project")
     return _skip(on, x, y, shape)
 
 

@@ -18,6 +18,8 @@ from nahas.accuracy.fit_table import fit_table
 from nahas.accuracy.measured import Measured, TableCard, append_measured, read_measured
 from nahas.accuracy.named import LEDGER, Source, backend_of
 from nahas.accuracy.trained import Child, TrainedChildren
+from nahas.children.data import open_dataset
+from nahas.children.saved import about
 from nahas.cli.main import run
 from nahas.errors import StudyError
 from nahas.problem import REFERENCES, Search, problem_of
@@ -51,20 +53,26 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch, tmp_path):
+def _quick(monkeypatch, tmp_path, files):
     def train(_self, name, _choice, _folder, epochs):
         return Child(accuracy_percent=guess(name), epochs=epochs, seconds=1.0, reason="")
+
+    card = SimpleNamespace(
+        recipe={"batch": 4, "seed": 0},
+        weights_sha256="0" * 64,
+        dataset=about(open_dataset(str(files / "images.npz"))),
+    )
 
     def load_supernet(_path, space, _task):
         def accuracy(choice, batches):
             assert sum(len(labels) for _, labels in batches) > 0
             return guess(space.network_name(space.space.values(choice)))
 
-        card = SimpleNamespace(recipe={"batch": 4}, weights_sha256="0" * 64)
         return SimpleNamespace(space=space, accuracy=accuracy), card
 
     monkeypatch.setattr(TrainedChildren, "_trained", train)
     monkeypatch.setattr("nahas.accuracy.oneshot.load_supernet", load_supernet)
+    monkeypatch.setattr("nahas.children.supernet_files.read_card", lambda _: card)
     monkeypatch.setattr("nahas.report.write.write_figures", lambda *_: [])
     monkeypatch.chdir(tmp_path)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nahas.accuracy.trained import Halving, TrainedChildren
+from nahas.accuracy.trained import Child, Halving, Ledger, TrainedChildren
 from nahas.children.training import Reason, Training
 from nahas.errors import AccuracyError
 from tests.children.tiny import RECIPE, images, space
@@ -19,9 +19,8 @@ def dataset():
     return images(320)
 
 
-@pytest.fixture
-def epochs(monkeypatch):
-    """Counts epochs that are trained."""
+def count_epochs(monkeypatch):
+    """A list that grows by one with every epoch that is trained."""
     counted = []
     epoch = Training.epoch
 
@@ -31,6 +30,21 @@ def epochs(monkeypatch):
 
     monkeypatch.setattr(Training, "epoch", counting)
     return counted
+
+
+@pytest.fixture
+def epochs(monkeypatch):
+    return count_epochs(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def halved(dataset):
+    """Four children that were asked for together, their accuracies and how many epochs it took."""
+    backend = TrainedChildren(space(), dataset, RECIPE, halving=Halving(first=1, keep=0.5))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        epochs = count_epochs(monkeypatch)
+        accuracy = backend.accuracy(CHOICES)
+    return backend, accuracy, len(epochs)
 
 
 def test_each_network_is_trained_once_and_remembered(dataset, tmp_path, epochs):
@@ -57,32 +71,33 @@ def test_a_child_whose_loss_is_not_finite_is_kept_with_no_accuracy(dataset, tmp_
     assert np.isnan(again.accuracy(CHOICES[:1])).all()
 
 
-def test_halving_stops_the_worst_and_says_so(dataset, epochs):
-    backend = TrainedChildren(space(), dataset, RECIPE, halving=Halving(first=1, keep=0.5))
-    accuracy = backend.accuracy(CHOICES)
+def test_halving_stops_the_worst_and_says_so(halved):
+    backend, accuracy, epochs = halved
     children = backend.children.values()
     stopped = [child for child in children if child.reason == Reason.STOPPED]
     whole = [child for child in children if child.reason == Reason.DONE]
     assert [child.epochs for child in stopped] == [1, 1]
     assert [child.epochs for child in whole] == [2, 2]
-    assert len(epochs) == 4 + 2
+    assert epochs == 4 + 2
     assert np.isfinite(accuracy).all()
 
 
-def test_children_that_go_on_are_those_of_no_halving(dataset):
-    halved = TrainedChildren(space(), dataset, RECIPE, halving=Halving())
-    halved.accuracy(CHOICES[[0, 1]])
-    whole = next(name for name, child in halved.children.items() if child.epochs == 2)
+def test_children_that_go_on_are_those_of_no_halving(dataset, halved, epochs):
+    children = halved[0].children
+    whole = next(name for name, child in children.items() if child.epochs == 2)
     alone = TrainedChildren(space(), dataset, RECIPE)
     alone.accuracy(space().choice_named(whole)[None, :])
-    assert alone.children[whole].accuracy_percent == halved.children[whole].accuracy_percent
+    assert len(epochs) == 2
+    assert alone.children[whole].accuracy_percent == children[whole].accuracy_percent
 
 
 def test_a_ledger_of_other_children_or_a_damaged_one_is_refused(dataset, tmp_path):
     ledger = tmp_path / "children.json"
-    TrainedChildren(space(), dataset, replace(RECIPE, epochs=1), ledger=ledger).accuracy(
-        CHOICES[:1]
-    )
+    identity = TrainedChildren(space(), dataset, replace(RECIPE, epochs=1)).identity
+    child = Child(accuracy_percent=50.0, epochs=1, seconds=1.0, reason="")
+    Ledger(ledger, identity).write({"tiny:k3e2": child})
+    same = TrainedChildren(space(), dataset, replace(RECIPE, epochs=1), ledger=ledger)
+    assert same.children == {"tiny:k3e2": child}
     with pytest.raises(AccuracyError, match="remembers children of recipe"):
         TrainedChildren(space(), dataset, replace(RECIPE, epochs=1, seed=1), ledger=ledger)
     content = json.loads(ledger.read_text())

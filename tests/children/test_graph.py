@@ -38,7 +38,7 @@ def check_readings(name, function):
 
 
 @pytest.mark.parametrize("name", SPACES)
-@settings(max_examples=2)
+@settings(max_examples=1)  # another is read for a task in test_small_tasks.py
 @given(seed=st.integers(0, 2**32))
 def test_readings_of_random_choices_agree(name, seed):
     space = named(name)

@@ -62,3 +62,17 @@ def test_without_the_packages_one_sentence_says_what_to_install(package):
     )
     assert done.returncode == 0, done.stderr
     assert "pip install tensorflow keras" in done.stdout
+
+
+def test_without_the_backend_that_is_asked_for_it_says_which():
+    done = run(
+        "import os, sys\n"
+        "os.environ['KERAS_BACKEND'] = 'torch'\n"
+        "sys.modules['torch'] = None\n"
+        "from nahas.children.operations import operations\n"
+        "from nahas.errors import UsageError\n"
+        "try: operations()\n"
+        "except UsageError as error: print(error)"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "needs Keras on torch, but 'torch' is not installed: pip install torch" in done.stdout

@@ -4,6 +4,8 @@ All of it holds on each backend of Keras that has operations; KERAS_BACKEND says
 """
 
 import math
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from nahas.children.graph import keras_model
 from nahas.children.operations import Rates, operations, same_padding
 from nahas.children.quiet import import_keras
 from nahas.children.shared import SharedBuilder, SharedWeights, run_links, survey
-from nahas.spaces.blocks import Bottleneck, conv, ibn
+from nahas.spaces.blocks import Bottleneck, conv, fused_ibn, ibn
 from nahas.spaces.builder import read_layers
 from nahas.spaces.named import named
 from nahas.spaces.networks import Link, NetworkSpace
@@ -25,7 +27,6 @@ from nahas.spaces.task import Task, for_task
 SMALL = Task(height=8, width=8, channels=3, classes=4)
 ON = operations()
 SPACES = ("macro", "s1", "mnasnet", "s2", "s3", "s3-groups", "s3-scaled")
-LARGE = ("s3", "s3-groups", "s3-scaled")
 
 
 def images(count=6, task=SMALL, seed=0):
@@ -60,7 +61,21 @@ def one_link(read=lambda values: values):
     return NetworkSpace(space, (Link(names, build),), lambda v: str(v), lambda _: None)
 
 
-def run_alone(space, choice, weights, batch, on=ON):
+def fused_link():
+    """A space of a bottleneck that is fused, of several groups, or not."""
+
+    def build(on, _, values):
+        x = conv(on, on.input(16, 16, 3), 8, 3, 2)
+        shape = Bottleneck(filters=8, kernel=values["kernel"], expansion=2, groups=2, squeezed=4)
+        x = fused_ibn(on, x, shape) if values["fused"] else ibn(on, x, shape)
+        return on.dense(on.global_pool(x), 4)
+
+    decisions = (Decision("kernel", (3, 5)), Decision("fused", (True, False)))
+    links = (Link(("kernel", "fused"), build),)
+    return NetworkSpace(Space("fused", decisions), links, lambda v: str(v), lambda _: None)
+
+
+def run_alone(space, choice, weights, batch):
     """A network's logits, and the builder that ran it."""
     values = space.space.values(choice)
     mixture = [[{name: values[name] for name in link.decisions}] for link in space.links]
@@ -71,32 +86,127 @@ def run_alone(space, choice, weights, batch, on=ON):
 keras = import_keras()
 
 
-@pytest.fixture(scope="module")
-def known():
-    """Spaces read for the small task, and their weights."""
-    spaces = {name: for_task(named(name), SMALL) for name in SPACES} | {"own": one_link()}
-    # Those of s3 have 100 million weights and more: here they grow as they are met.
-    return {
-        name: (space, SharedWeights(space, ON, arrays={} if name in LARGE else None))
-        for name, space in spaces.items()
-    }
+class Outline(NamedTuple):
+    """A feature map of which only the shape is known."""
+
+    height: int
+    width: int
+    channels: int
+
+    @property
+    def shape(self):
+        return tuple(self)
+
+    def __add__(self, other):
+        assert self == other
+        return self
+
+    def __mul__(self, gate):
+        assert gate == (1, 1, self.channels)
+        return self
 
 
-@settings(max_examples=3)
+class Outlines:
+    """Operations, and weights, that know shapes alone, so that large spaces cost nothing."""
+
+    def __init__(self):
+        self.on = self
+
+    def cut(self, _name, shape):
+        return shape
+
+    def images(self, _images, height, width):
+        return Outline(height, width, 3)
+
+    def shape(self, x):
+        return x
+
+    def conv(self, x, kernel, *, stride, groups, **_):
+        assert kernel[2] * groups == x.channels
+        return Outline(-(-x.height // stride), -(-x.width // stride), kernel[3])
+
+    def depthwise(self, x, kernel, *, stride, **_):
+        assert kernel[2:] == (x.channels, 1)
+        return Outline(-(-x.height // stride), -(-x.width // stride), x.channels)
+
+    def normalize(self, x, scale, offset):
+        assert scale == offset == (x.channels,)
+        return x
+
+    def bias(self, x, bias):
+        assert bias == (x.channels,)
+        return x
+
+    def dense(self, x, kernel, bias):
+        assert kernel == (x.channels, *bias)
+        return Outline(1, 1, *bias)
+
+    def pool(self, x, *, stride, **_):
+        return Outline(-(-x.height // stride), -(-x.width // stride), x.channels)
+
+    def global_pool(self, x):
+        return Outline(1, 1, x.channels)
+
+    def activation(self, x, _name):
+        return x
+
+
+@cache
+def space_of(name):
+    """A space read for the small task."""
+    return one_link() if name == "own" else for_task(named(name), SMALL)
+
+
+@cache
+def survey_of(name):
+    """The largest shapes of its weights."""
+    return survey(space_of(name))
+
+
+@settings(max_examples=10)
 @pytest.mark.parametrize("name", [*SPACES, "own"])
 @given(seed=st.integers(0, 10_000))
-def test_a_path_takes_the_weights_of_its_network_and_no_others(known, name, seed):
-    space, weights = known[name]
+def test_a_path_takes_the_weights_of_its_network_and_no_others(name, seed):
+    space = space_of(name)
     choice = space.space.sample(1, np.random.default_rng(seed))[0]
-    size = 16 if name == "own" else 8
-    task = Task(height=size, width=size, channels=3, classes=4)
-    _, builder = run_alone(space, choice, weights, images(2, task))
+    _, builder = run_alone(space, choice, Outlines(), None)
     network = read_layers("network", space.function(choice))
     assert sum(use.parameters for use in builder.uses) == network.parameters
     assert sum(use.macs for use in builder.uses) == network.macs - vector_work(network)
     taken = [key for use in builder.uses for key in zip(use.weights, use.shapes, strict=True)]
     assert len(taken) == len(set(taken)), "two layers of one network share a weight"
     assert set(taken) == set(builder.taken)
+    if name != "s3-scaled":  # whose survey takes seconds
+        assert all(np.less_equal(shape, survey_of(name)[of]).all() for of, shape in taken)
+
+
+class TestSharing:
+    """What two networks of one position share: the weights that both take some of."""
+
+    @staticmethod
+    def shared(*blocks):
+        """The second block of `s3-groups`, as each of two networks has it."""
+        space, taken = space_of("s3-groups"), []
+        for block in blocks:
+            network = "-".join(["e3k3", block, *["e6k3"] * 14])
+            choice = space.choice_named(f"s3-groups:{network}")
+            _, builder = run_alone(space, choice, Outlines(), None)
+            weights = {weight for use in builder.uses for weight in use.weights}
+            taken.append({weight for weight in weights if weight.startswith("02.")})
+        return {weight.split(".", 1)[1] for weight in set.intersection(*taken)}
+
+    def test_kernels_of_a_bottleneck_share_both_its_convolutions(self):
+        parts = {name.split(".")[0] for name in self.shared("e6k3", "e6k5")}
+        assert parts == {"expand0", "project0"}
+
+    def test_widths_share_all(self):
+        for narrow, wide in (("e3k5x0.5", "e6k5x1.5"), ("fe3k5g2", "fe6k5x0.5g2")):
+            assert self.shared(narrow, wide) == self.shared(narrow, narrow)
+
+    @pytest.mark.parametrize("other", ["e6k3", "fe6k5", "fe6k3g2"])
+    def test_other_expansions_share_no_projection(self, other):
+        """It would read features that have nothing in common but their number."""
+        assert self.shared("fe6k3", other) == set()
 
 
 def vector_work(network):
@@ -104,12 +214,13 @@ def vector_work(network):
     return sum(layer.macs for layer in network.layers if not layer.parameters)
 
 
-@pytest.mark.parametrize("name", ["macro", "mnasnet", "s3-groups", "own"])
-def test_a_path_computes_what_its_network_computes_alone(known, name):
-    space, weights = known[name]
+@pytest.mark.parametrize("name", ["macro", "mnasnet", "fused", "own"])
+def test_a_path_computes_what_its_network_computes_alone(name):
+    space = fused_link() if name == "fused" else space_of(name)
+    weights = SharedWeights(space, ON, arrays={})  # which grow as they are met
     rng = np.random.default_rng(1)
-    for choice in space.space.sample(2, rng):
-        size = 16 if name == "own" else 8
+    for choice in space.space.sample(1 if name == "mnasnet" else 2, rng):
+        size = 16 if name in ("own", "fused") else 8
         batch = images(6, Task(height=size, width=size, channels=3, classes=4))
         logits, builder = run_alone(space, choice, weights, batch)
         model = keras_model(space.function(choice))
@@ -124,7 +235,7 @@ def test_a_path_computes_what_its_network_computes_alone(known, name):
 
 class TestSurvey:
     def test_finds_the_largest_of_every_weight(self):
-        shapes = survey(for_task(named("s1"), SMALL))
+        shapes = survey_of("s1")
         assert shapes["03.expand0.conv1.kernel"] == (1, 1, 24, 144)
         assert shapes["03.depthwise0.depthwise7.kernel"] == (7, 7, 144, 1)
         assert shapes["18.dense0.dense.kernel"] == (1280, 4)

@@ -195,7 +195,9 @@ class TestFiles:
         expected = [supernet.accuracy(choice, batches) for choice in choices]
         assert backend.accuracy(choices).tolist() == expected
         assert "shared weights (not trained alone)" in backend.label
-        assert len(backend.fingerprint) == 16
+        again = OneShotAccuracy(space, folder / WEIGHTS, dataset)
+        fewer = OneShotAccuracy(space, folder / WEIGHTS, dataset, images=8)
+        assert again.identity == backend.identity != fewer.identity
         with pytest.raises(AccuracyError, match="the supernet has no such network"):
             backend.accuracy(choices + 5)
 

@@ -27,6 +27,8 @@ def test_table(nahas):
     ran = nahas("doctor", "--no-gpu")
     for word in ("numba", "threads", "SIMD", "kernel cache", "GPUs", "not asked", "extra test"):
         assert word in ran.out
+    for extra in ("data", "search", "pyglove", "onnx", "export"):
+        assert f"extra {extra}" in ran.out
 
 
 def test_absent_requirement_is_a_problem_with_exit_1(nahas, monkeypatch):

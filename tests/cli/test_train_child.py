@@ -8,6 +8,16 @@ from nahas.accuracy.measured import read_measured
 from nahas.children import jobs
 from tests.children.tiny import images, network
 
+SPACE = """
+from nahas.spaces.own import network_space
+
+
+@network_space
+def few(on, choose):
+    x = on.conv(on.input(28, 28, 1), 4, kernel=choose("kernel", (1, 3)), stride=2)
+    return on.dense(on.global_pool(on.activation(x, "relu")), 10)
+"""
+
 ARGUMENTS = ("--data", "fashion-mnist", "--limit", "320", "--epochs", "1", "--batch", "32")
 
 
@@ -91,6 +101,27 @@ def test_a_sample_of_a_space_is_drawn_by_the_seed(nahas):
     assert len({child["network"] for child in children}) == 2
     assert [child["reason"] for child in children] == ["not finite"] * 2
     assert [child["accuracy_percent"] for child in children] == [None] * 2
+
+
+def test_workers_change_no_more_than_the_last_bits(nahas, tmp_path):
+    images(320)
+    (tmp_path / "spaces.py").write_text(SPACE)
+    names = [f"{tmp_path}/spaces.py:few:kernel={kernel}" for kernel in (3, 1)]
+    alone, together = (
+        nahas("train-child", *names, *ARGUMENTS, "--workers", workers, "--json", *more)
+        for workers, more in ((1, ()), (2, ("--table", tmp_path / "few.csv")))
+    )
+    assert (alone.code, together.code) == (0, 0), together.err
+    ours, theirs = (json.loads(ran.out)["children"] for ran in (together, alone))
+    assert [child["network"] for child in ours] == names
+    assert ours[0]["parameters"] != ours[1]["parameters"]
+    for one, other in zip(ours, theirs, strict=True):
+        assert one["parameters"] == other["parameters"]
+        (epoch,), (expected,) = one["history"], other["history"]
+        for loss in ("loss", "validation_loss"):
+            assert epoch[loss] == pytest.approx(expected[loss], rel=1e-4)
+    rows = read_measured(tmp_path / "few.csv").rows
+    assert [row.network for row in rows] == ["few:kernel=3", "few:kernel=1"]
 
 
 @pytest.mark.parametrize(
