@@ -180,8 +180,13 @@ def load_surrogate(path: Path | None = None, space: NetworkSpace | None = None) 
     """
     space = space or mnasnet.network_space()
     path = path or packaged_weights(space.name)
-    card = read_card(card_path(path), space)
     content = _bytes(path)
+    if not card_path(path).is_file():
+        raise AccuracyError(
+            f"{path}: has no card {card_path(path).name} beside it: give a file that "
+            "'nahas fit-surrogate' has written, or copy its card as well"
+        )
+    card = read_card(card_path(path), space)
     if hashlib.sha256(content).hexdigest() != card["weights_sha256"]:
         raise AccuracyError(
             f"{path}: is damaged, or not the file that {card_path(path).name} describes; "

@@ -85,6 +85,18 @@ class Folder:
         """Whether there is a checkpoint."""
         return (self.path / CHECKPOINT).exists()
 
+    def refuse_begun(self) -> None:
+        """Refuse to lose a training that was begun.
+
+        Raises:
+            TrainingError: saying what to do.
+        """
+        if self.begun:
+            raise TrainingError(
+                f"{self.path}: holds a training that was begun; go on with --resume, or begin "
+                "again with --force"
+            )
+
     def read(self) -> State:
         """The state at the last checkpoint, or the beginning where there is none.
 

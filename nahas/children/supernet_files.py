@@ -108,12 +108,25 @@ class SupernetFolder:
         Raises:
             TrainingError: naming what is there and what to do.
         """
+        if resume or replace:
+            return
+        if self._finished():
+            raise TrainingError(
+                f"{self.path}: holds a training that is finished; begin anew with --force, or "
+                "name another folder"
+            )
         for name in (CHECKPOINT, WEIGHTS):
-            if (self.path / name).exists() and not (resume or replace):
+            if (self.path / name).exists():
                 raise TrainingError(
                     f"{self.path / name}: is there already; go on with --resume, replace it with "
                     "--force, or name another folder"
                 )
+
+    def _finished(self) -> bool:
+        try:
+            return read_card(self.path / WEIGHTS).stop == "epochs"
+        except TrainingError:
+            return False
 
     def write(self, state: SupernetState, weights: SharedWeights, policy: Arrays) -> None:
         """Replace checkpoint and log, each whole or not at all.
@@ -234,6 +247,13 @@ def read_card(path: Path) -> SupernetCard:
         TrainingError: when it is missing, damaged, or of a newer nahas.
     """
     beside = path.with_suffix(".json")
+    if not path.is_file():
+        raise TrainingError(f"{path}: is not there; 'nahas train-supernet' writes such files")
+    if not beside.is_file():
+        raise TrainingError(
+            f"{path}: has no card {beside.name} beside it: give a file that 'nahas train-supernet' "
+            "has written, or copy its card as well"
+        )
     try:
         content = json.loads(beside.read_text(encoding="utf-8"))
         card = SupernetCard(**content)

@@ -75,11 +75,8 @@ class Training:
             )
         for_task = function_for_task(function, dataset.task)
         self._folder = Folder(folder, _identity(for_task, dataset, recipe)) if folder else None
-        if self._folder and self._folder.begun and not resume:
-            raise TrainingError(
-                f"{folder}: holds a training that was begun; go on with --resume, or begin again "
-                "with --force"
-            )
+        if self._folder and not resume:
+            self._folder.refuse_begun()
         self.state = self._folder.read() if self._folder else State()
         self.reason = Reason.DONE
         self._learner = Learner(

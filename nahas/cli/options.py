@@ -313,6 +313,16 @@ def announce_compilation(out: Output) -> None:
         out.say("compiling the simulator for this machine, once; this takes about a minute")
 
 
+def one_of_resume_and_force(options: Mapping[str, Any]) -> None:
+    """Refuse to go on and to begin anew at once.
+
+    Raises:
+        UsageError: when both are asked for.
+    """
+    if options["resume"] and options["force"]:
+        raise UsageError("--resume goes on and --force begins anew: give one of them")
+
+
 def use_workers(workers: int | None) -> int:
     """Set the threads of the kernels and return how many there are.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nahas.cli.options import command, seconds, seed_option
+from nahas.cli.options import command, one_of_resume_and_force, seconds, seed_option
 from nahas.cli.output import Output, table
 from nahas.errors import UsageError
 from nahas.spaces.from_file import without_file
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nahas.children.recipe import Recipe
 
 EXIT_NOTHING = 3
+EXIT_INTERRUPTED = 130
 
 RUN_DIR_OF_FULL = Path("children")
 
@@ -150,13 +151,17 @@ def train_child(out: Output, /, **options: Any) -> int | None:
     from nahas.accuracy.measured import append_measured
     from nahas.children.jobs import train_jobs
 
+    one_of_resume_and_force(options)
     jobs = _jobs(options, _networks(options))
+    if not options["measured"]:
+        _refuse_begun(jobs)
     dataset, recipe = jobs[0].images.open(), jobs[0].recipe
     card = _table_card(options, jobs, dataset) if options["measured"] else None
     known = _known(options["measured"], card, recipe.seed) if card else set()
     new = [job for job in jobs if without_file(job.network) not in known]
     if len(new) < len(jobs):
         out.say(f"{len(jobs) - len(new)} of {len(jobs)} networks are in {options['measured']}")
+    _refuse_begun(new)
     done: list[Done] = []
     alone = options["workers"] == 1
     steps = dataset.sizes["train"] // recipe.batch * recipe.epochs if alone else 1
@@ -172,9 +177,10 @@ def train_child(out: Output, /, **options: Any) -> int | None:
                     append_measured(options["measured"], card, [_row(child, recipe.seed)])
                 ticker.update(steps * len(done), f"{child.network}: {_percent(child)} %")
         except KeyboardInterrupt:
-            if jobs[0].folder:
-                out.say("interrupted; continue with the same command and --resume")
-            raise
+            if not jobs[0].folder:
+                raise
+            out.say("interrupted; continue with the same command and --resume")
+            return EXIT_INTERRUPTED
     return _show(out, options, jobs, done)
 
 
@@ -234,6 +240,15 @@ def _jobs(options: Mapping[str, Any], names: Sequence[str]) -> list[Job]:
         replace(job, network=name, folder=folder_of(root, without_file(name)) if root else None)
         for name in names
     ]
+
+
+def _refuse_begun(jobs: Sequence[Job]) -> None:
+    """Refuse to lose a training, before the first job is begun."""
+    from nahas.children.checkpoint import Folder
+
+    for job in jobs:
+        if job.folder and not (job.resume or job.replace):
+            Folder(job.folder, {}).refuse_begun()
 
 
 def _table_card(options: Mapping[str, Any], jobs: Sequence[Job], dataset: Dataset) -> TableCard:
@@ -313,11 +328,12 @@ def _show(
         "recipe": asdict(recipe),
         "table": options["measured"],
     }
+    epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs} epochs"
     sizes = ", ".join(f"{count:,} {part}" for part, count in dataset.sizes.items())
     out.show(
         document,
-        f"{dataset.name}, top-1 on validation images ({sizes}); {recipe.epochs} epochs of "
-        f"batches of {recipe.batch}; seed {recipe.seed}",
+        f"{dataset.name}, top-1 on validation images ({sizes}); {epochs} of batches of "
+        f"{recipe.batch}; seed {recipe.seed}",
         table(COLUMNS, map(_cells, done)),
         *([f"table: {options['measured']}"] if options["measured"] else []),
     )

@@ -12,6 +12,7 @@ import click
 from nahas.cli.options import (
     command,
     objective_option,
+    one_of_resume_and_force,
     seconds,
     seed_option,
     tables_option,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from nahas.designs import Design
     from nahas.oneshot import OneShot
     from nahas.problem import Search
+
+EXIT_NOTHING_FEASIBLE = 3
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -139,7 +142,10 @@ def train_supernet(out: Output, /, **options: Any) -> int | None:
     """
     from nahas.children.data import open_dataset
     from nahas.children.device import on_device
+    from nahas.children.supernet_files import SupernetFolder
 
+    one_of_resume_and_force(options)
+    SupernetFolder(options["folder"], {}).check(resume=options["resume"], replace=options["force"])
     use_workers(options["workers"])
     recipe, run = _recipe(options), _run(options)
     with on_device("auto"):
@@ -185,7 +191,7 @@ def _run(options: Mapping[str, Any]) -> SupernetRun:
     return SupernetRun(
         folder=options["folder"],
         resume=options["resume"],
-        replace=options["force"] and not options["resume"],
+        replace=options["force"],
         time_limit_s=options["time_limit"],
     )
 
@@ -212,8 +218,9 @@ def _show(out: Output, card: SupernetCard, found: OneShot | None, run: SupernetR
     """The card, and the chosen design beside the baseline."""
     document = {**asdict(card), "folder": run.folder}
     del document["schema_version"]  # the card's own; the document has its own
+    epochs = "epoch" if card.epochs == 1 else "epochs"
     told: list[Any] = [
-        f"{card.epochs} epochs, {card.steps} steps in {card.seconds:.0f} s; networks drawn at "
+        f"{card.epochs} {epochs}, {card.steps} steps in {card.seconds:.0f} s; networks drawn at "
         f"random have {card.validation_percent:.2f} % with shared weights"
     ]
     if found is not None:
@@ -229,7 +236,10 @@ def _show(out: Output, card: SupernetCard, found: OneShot | None, run: SupernetR
         told += [_designs(rows), f"accuracy: {found.accuracy_label}", found.chosen.network]
         told.append(", ".join(f"{name} {value}" for name, value in found.chosen.hardware.items()))
     out.show(document, *told, f"weights, card and log of every epoch: {run.folder}")
-    return None if found is None or found.chosen.satisfied else 3
+    if found is None or found.chosen.satisfied:
+        return None
+    out.say("the chosen design misses a target: raise it, or train for more --epochs")
+    return EXIT_NOTHING_FEASIBLE
 
 
 def _designs(rows: list[tuple[str, Design]]) -> Any:

@@ -65,8 +65,10 @@ def space_in_file(name: str) -> NetworkSpace:
             f"its spaces are {', '.join(spaces) or 'none'}"
         )
     if not isinstance(held, NetworkSpace):
+        kind = type(held).__name__
+        article = "an" if kind[0] in "aeiou" else "a"
         raise SpaceError(
-            f"{path}: '{found['name']}' is a {type(held).__name__}, no network space: make one of "
+            f"{path}: '{found['name']}' is {article} {kind}, no network space: make one of "
             "a function with @nahas.spaces.own.network_space"
         )
     if held.name != found["name"]:

@@ -225,7 +225,7 @@ class TestTraining:
             ("--table", "x.csv", "--data", "cifar10"),
             "--data goes with --accuracy train or one-shot",
         ),
-        (("--surrogate", "none.npz"), "none.json: cannot be read"),
+        (("--surrogate", "none.npz"), "none.npz: cannot be read"),
         (("--table", "none.csv"), "none.csv: cannot be read"),
         (("--data", "no-such-images"), "no-such-images"),
     ],

@@ -9,7 +9,7 @@ import pytest
 from nahas.accuracy.oneshot import OneShotAccuracy
 from nahas.children.data import Images, in_memory, open_dataset
 from nahas.children.supernet import Supernet, SupernetRecipe
-from nahas.children.supernet_files import CHECKPOINT, WEIGHTS, load_supernet
+from nahas.children.supernet_files import CHECKPOINT, WEIGHTS, SupernetFolder, load_supernet
 from nahas.children.train_supernet import SupernetRun, train_supernet
 from nahas.controllers.generator import generator_array, set_generator
 from nahas.errors import AccuracyError, DataError, TrainingError
@@ -201,6 +201,11 @@ class TestFiles:
         with pytest.raises(AccuracyError, match="the supernet has no such network"):
             backend.accuracy(choices + 5)
 
+    def test_a_finished_training_is_not_to_be_resumed(self, folder):
+        with pytest.raises(TrainingError, match="is finished; begin anew with --force, or name"):
+            SupernetFolder(folder, {}).check(resume=False, replace=False)
+        SupernetFolder(folder, {}).check(resume=False, replace=True)
+
     def test_refuses_another_space_and_another_task(self, folder):
         with pytest.raises(TrainingError, match="holds weights for space tiny, but here it is"):
             load_supernet(folder / WEIGHTS, tiny_space("other"), stripes().task)
@@ -213,7 +218,13 @@ class TestFiles:
 
     def test_refuses_what_is_damaged(self, folder, tmp_path):
         task = stripes().task
-        with pytest.raises(TrainingError, match="cannot be read"):
+        with pytest.raises(TrainingError, match=r"supernet\.npz: is not there"):
+            load_supernet(tmp_path / WEIGHTS, tiny_space(), task)
+        (tmp_path / WEIGHTS).touch()
+        with pytest.raises(TrainingError, match=r"has no card supernet\.json beside it"):
+            load_supernet(tmp_path / WEIGHTS, tiny_space(), task)
+        (tmp_path / "supernet.json").touch()
+        with pytest.raises(TrainingError, match=r"supernet\.json: cannot be read"):
             load_supernet(tmp_path / WEIGHTS, tiny_space(), task)
         for name in (WEIGHTS, "supernet.json"):
             (tmp_path / name).write_bytes((folder / name).read_bytes())

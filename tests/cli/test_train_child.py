@@ -72,6 +72,27 @@ def test_a_run_folder_goes_on_or_begins_anew_when_told(nahas, tmp_path):
 
 
 @pytest.mark.usefixtures("small")
+def test_a_child_that_is_begun_is_told_before_anything_is_read(nahas, tmp_path):
+    (tmp_path / "macro_00000001").mkdir()
+    (tmp_path / "macro_00000001" / "checkpoint.npz").touch()
+    networks = ("macro:00000000", "macro:00000001")
+    ran = nahas("train-child", *networks, "--data", "nowhere", "--run-dir", tmp_path)
+    assert ran.code == 2
+    assert "macro_00000001: holds a training that was begun; go on with --resume" in ran.err
+
+
+@pytest.mark.usefixtures("small")
+def test_an_interruption_is_told_once_with_how_to_go_on(nahas, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs, "train_job", interrupted)
+    ran = nahas("train-child", "macro:00000000", *ARGUMENTS, "--run-dir", tmp_path)
+    assert ran.code == 130
+    assert ran.err.strip() == "interrupted; continue with the same command and --resume"
+
+
+@pytest.mark.usefixtures("small")
 def test_a_sample_of_a_space_is_drawn_by_the_seed(nahas):
     arguments = ("train-child", "--space", "macro", "--sample", "2", *ARGUMENTS, "--json")
     ran = nahas(*arguments, "--seed", "3", "--learning-rate", "1e30")
@@ -110,6 +131,7 @@ def test_workers_change_no_more_than_the_last_bits(nahas, tmp_path):
         (("--space", "macro"), "--space and --sample go together"),
         (("macro:0",), "'macro:0' is not a network of space 'macro'"),
         (("macro:00000000", "--resume"), "give --run-dir DIR"),
+        (("macro:00000000", "--resume", "--force"), "--force begins anew: give one of them"),
         (("macro:00000000", "--learning-rate", "0"), "learning_rate is 0.0, but it must be above"),
         (("macro:00000000", "--device", "gpu"), "TensorFlow sees no GPU here"),
         (("macro:00000000", "mobilenet-v2", "--table", "t.csv"), "holds networks of one space"),

@@ -100,7 +100,7 @@ def test_without_a_policy_weights_learn_and_nothing_is_chosen(nahas, tmp_path):
 
     ran = nahas(*arguments)
     assert ran.code == 2
-    assert "is there already; go on with --resume, replace it with --force" in ran.err
+    assert "weights: holds a training that is finished; begin anew with --force" in ran.err
     for flag in ("--resume", "--force"):
         ran = nahas(*arguments, flag, "--json")
         assert ran.code == 0, ran.err

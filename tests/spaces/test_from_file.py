@@ -31,6 +31,7 @@ def mine(on, choose):
 s1 = network_space(lambda on, choose: on.input(8, 8, choose("c", (1, 3))), name="s1")
 
 other = mine
+number = 3
 
 
 def plain(on, choose):
@@ -89,6 +90,7 @@ def test_names_of_files():
         ("spaces.py:", "does not say which space: write FILE.py:NAME"),
         ("spaces.py:mien", "holds no 'mien': did you mean 'mine'? its spaces are mine, s1, other"),
         ("spaces.py:plain", "'plain' is a function, no network space: make one of a function"),
+        ("spaces.py:number", "'number' is an int, no network space"),
         ("spaces.py:other", "the space in 'other' is called 'mine': give it one name"),
         ("spaces.py:s1", "is called 's1', as a space of nahas: give it another name=..."),
     ],

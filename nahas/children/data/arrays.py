@@ -8,11 +8,12 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nahas.children.data.dataset import numbered_classes
+from nahas.children.data.dataset import check_labels, numbered_classes
 from nahas.children.data.images import Files, Images
 from nahas.children.data.source import Source
 from nahas.errors import DataError
@@ -33,7 +34,8 @@ def read_npz(path: Path) -> Source:
     names is optional.
 
     Raises:
-        DataError: when the file cannot be read, an array is missing or of another shape or kind.
+        DataError: when the file cannot be read, an array is missing or of another shape or kind,
+            or a class that has no name has no images.
     """
     arrays = _arrays(path)
     if "pixels" in arrays:
@@ -41,11 +43,27 @@ def read_npz(path: Path) -> Source:
     else:
         train = images_of(str(path), arrays, "x_train", "y_train")
         test = images_of(str(path), arrays, "x_test", "y_test")
+    labels = train.labels if test is None else np.concatenate([train.labels, test.labels])
     classes: Any = arrays.get("classes")
     if classes is None:
-        labels = train.labels if test is None else np.concatenate([train.labels, test.labels])
         classes = numbered_classes(str(path), labels)
-    return Source(name=path.stem, classes=tuple(map(str, classes)), train=train, test=test)
+        absent = np.setdiff1d(np.arange(len(classes)), train.labels)
+        if len(absent):
+            raise DataError(
+                f"{path}: no training image has the label {absent[0]}, but others have up to "
+                f"{len(classes) - 1}: number the classes from 0 without a gap, or name them in "
+                "classes"
+            )
+    elif len(classes) <= labels.max(initial=0):
+        raise DataError(
+            f"{path}: classes has {len(classes)} names, but there is a label {labels.max()}: name "
+            "every class, or leave classes out"
+        )
+    for part, images in (("train", train), ("test", test)):
+        if images is not None:
+            check_labels(f"{path}: {part}", images.labels, len(classes))
+    names = tuple(map(str, classes))
+    return Source(name=path.stem, classes=names, train=train, test=test)
 
 
 def images_of(where: str, arrays: Arrays, x: str, y: str) -> Images:
@@ -82,8 +100,14 @@ def images_of(where: str, arrays: Arrays, x: str, y: str) -> Images:
 
 def _arrays(path: Path) -> Arrays:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return dict(archive)
+        with path.open("rb") as file:
+            if not is_zipfile(file):
+                raise DataError(f"{path}: is no npz file, or one that was cut off")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                return dict(archive)
+    except DataError:
+        raise
     except Exception as problem:  # NumPy, zipfile and zlib each raise their own over damaged bytes
         raise DataError(
             f"{path}: cannot be read as an npz of plain arrays ({problem}); arrays of Python "

@@ -214,7 +214,9 @@ def divided(
         )
     except NetworkError as problem:
         told = str(problem).removeprefix("task: ")
-        raise DataError(f"{name}: {told}, or enlarge them with image_size") from problem
+        raise DataError(
+            f"{name}: {told}, or enlarge them with image_size (--image-size)"
+        ) from problem
     train = parts["train"]
     if isinstance(train, Images):
         mean, deviation = moments(train.pixels)
@@ -247,7 +249,10 @@ def check_labels(where: str, labels: NDArray[np.int64], classes: int) -> None:
     """
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(wrong):
-        raise DataError(
-            f"{where}: image {wrong[0]} has the label {labels[wrong[0]]}, but with {classes} "
-            f"classes labels are 0 to {classes - 1}"
+        label = labels[wrong[0]]
+        allowed = (
+            "labels begin at 0"
+            if label < 0
+            else f"there are {classes} classes, with labels from 0 to {classes - 1}"
         )
+        raise DataError(f"{where}: image {wrong[0]} has the label {label}, but {allowed}")

@@ -51,9 +51,10 @@ def read_class_folders(folder: Path) -> Source:
 def _images(folder: Path) -> tuple[tuple[str, ...], Files]:
     classes = [path for path in _shown(folder) if path.is_dir()]
     if len(classes) < 2:
+        found = "1 folder of a class" if classes else "no folders of classes"
         raise DataError(
-            f"{folder}: has {len(classes)} folders of classes, but there must be at least 2, each "
-            "with the JPEG or PNG images of one class"
+            f"{folder}: has {found}, but there must be at least 2, each with the JPEG or PNG "
+            "images of one class"
         )
     files: list[Path] = []
     labels: list[int] = []

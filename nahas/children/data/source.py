@@ -148,7 +148,8 @@ def _ready(
         if size is None and shape != shapes["train"]:
             raise DataError(
                 f"{name}: images are of different sizes (train {height} x {width}, {part} "
-                f"{shape[0]} x {shape[1]}): say with image_size to which they are to be resized"
+                f"{shape[0]} x {shape[1]}): say with image_size (--image-size) to which they are "
+                "to be resized"
             )
     size = size or (height, width)
     ready = {part: Images(resized(own.pixels, size), own.labels) for part, own in arrays.items()}
@@ -186,6 +187,7 @@ def _common_size(
             raise DataError(
                 f"{name}: images are of different sizes ({parts['train'].name(0)} has "
                 f"{first[0]} x {first[1]} pixels, {files.name(row)} has {own[row][0]} x "
-                f"{own[row][1]}): say with image_size to which they are to be resized"
+                f"{own[row][1]}): say with image_size (--image-size) to which they are to be "
+                "resized"
             )
     return int(first[0]), int(first[1])

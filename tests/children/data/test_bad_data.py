@@ -55,7 +55,11 @@ def test_no_network_and_nothing_in_the_cache(
         ("limit", 1, "limit is 1"),
         ("image_size", 0, "image_size is 0"),
         ("image_size", 1, "garments: images of 1 x 1 pixels are smaller than the last feature map"),
-        ("least_map", 29, "garments: images of 28 x 28 .*at least 29 x 29.*image_size"),
+        (
+            "least_map",
+            29,
+            "garments: images of 28 x 28 .*at least 29 x 29.*image_size .--image-size",
+        ),
         ("limit", 4, "garments: no image is left for the validation part.*limit 4"),
         ("validation", 0.001, "garments: no image is left for the validation part.*is 0.001"),
     ],
@@ -67,13 +71,13 @@ def test_what_is_asked_for_must_make_sense(
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
-    refused(tmp_path, "has 0 folders of classes, but there must be at least 2")
+    refused(tmp_path, "has no folders of classes, but there must be at least 2")
 
 
 def test_one_class_alone(class_folders: Path) -> None:
     shutil.rmtree(class_folders / "b")
     shutil.rmtree(class_folders / "c")
-    refused(class_folders, "garments: has 1 folders of classes")
+    refused(class_folders, "garments: has 1 folder of a class, but")
 
 
 def test_a_class_without_images(class_folders: Path) -> None:
@@ -147,10 +151,14 @@ LABELS = np.repeat([0, 1, 2], 20)
         ({"pixels": None}, "has no array 'x_train' but 'labels'"),
         ({"labels": LABELS[:59]}, "pixels has 60 images, but labels has 59 labels"),
         ({"labels": np.eye(3)[LABELS]}, r"labels is float64 of the shape \(60, 3\)"),
-        ({"labels": LABELS - 1}, "train: image 0 has the label -1, but with 2 classes labels are"),
+        (
+            {"labels": LABELS - 1},
+            r"own\.npz: train: image 0 has the label -1, but labels begin at 0",
+        ),
         ({"labels": LABELS * 1000}, "there is a label 2000, but only 60 images"),
         ({"labels": LABELS * 0}, "fewer|classes is 1, but it must be at least 2|of one class"),
-        ({"classes": np.array(["a", "b"])}, "image 40 has the label 2, but with 2 classes"),
+        ({"labels": LABELS * 2}, r"own\.npz: no training image has the label 1, but others .* 4:"),
+        ({"classes": np.array(["a", "b"])}, "classes has 2 names, but there is a label 2: name"),
         ({"labels": LABELS.astype(object)}, "cannot be read as an npz of plain arrays.*pickle"),
         ({"pixels": np.zeros((60, 28, 28, 2), np.uint8)}, r"the shape \(60, 28, 28, 2\), but pix"),
         ({"pixels": np.zeros((60, 28), np.uint8)}, r"the shape \(60, 28\), but pixels are"),
@@ -166,7 +174,9 @@ def test_an_npz_must_hold_images_and_labels(
 def test_an_npz_cut_off(tmp_path: Path, garments: Images) -> None:
     path = npz(tmp_path / "own.npz", garments)
     cut_off(path)
-    refused(path, r"own\.npz: cannot be read as an npz")
+    refused(path, r"own\.npz: is no npz file, or one that was cut off")
+    path.write_text("junk")
+    refused(path, r"own\.npz: is no npz file")
 
 
 def test_parts_of_an_npz_of_different_sizes(tmp_path: Path, garments: Images) -> None:
@@ -174,7 +184,7 @@ def test_parts_of_an_npz_of_different_sizes(tmp_path: Path, garments: Images) ->
     np.savez(path, x_train=x, y_train=y, x_test=x[:, 2:], y_test=y)
     refused(
         path,
-        "own: images are of different sizes .train 28 x 28, test 26 x 28.: say with image_size",
+        r"sizes \(train 28 x 28, test 26 x 28\): say with image_size \(--image-size\)",
     )
     assert open_dataset(path, image_size=24).task.height == 24
     np.savez(path, x_train=x, y_train=y, x_test=x.repeat(3, axis=3), y_test=y)
