@@ -37,9 +37,9 @@ class TensorFlow:
         return np.array(variable.numpy())
 
     def cut(self, variable: Any, shape: tuple[int, ...]) -> Any:
-        """The first elements of every axis."""
+        """The first elements of every axis, as a tensor of their own: gradients tell cuts apart."""
         if tuple(variable.shape) == shape:
-            return variable
+            return tf.convert_to_tensor(variable)
         return tf.raw_ops.Slice(input=variable, begin=[0] * len(shape), size=shape)
 
     def images(self, images: Any, height: int, width: int) -> Any:

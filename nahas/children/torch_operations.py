@@ -38,9 +38,9 @@ class Torch:
         return copied
 
     def cut(self, variable: Any, shape: tuple[int, ...]) -> Any:
-        """The first elements of every axis."""
+        """The first elements of every axis, as a view of their own: gradients tell cuts apart."""
         if tuple(variable.shape) == shape:
-            return variable
+            return variable.view_as(variable)
         return variable[tuple(slice(length) for length in shape)]
 
     def images(self, images: Any, height: int, width: int) -> Any:

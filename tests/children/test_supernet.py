@@ -8,6 +8,7 @@ import pytest
 
 from nahas.accuracy.oneshot import OneShotAccuracy
 from nahas.children.data import Images, in_memory, open_dataset
+from nahas.children.operations import operations
 from nahas.children.supernet import Supernet, SupernetRecipe
 from nahas.children.supernet_files import CHECKPOINT, WEIGHTS, SupernetFolder, load_supernet
 from nahas.children.train_supernet import SupernetRun, train_supernet
@@ -38,6 +39,18 @@ def trained(recipe=RECIPE, dataset=None, **how):
     dataset = dataset or stripes()
     supernet = Supernet.new(tiny_space(), dataset.task, seed=recipe.seed)
     return train_supernet(supernet, dataset, recipe, **how), supernet
+
+
+def test_a_whole_weight_and_a_slice_of_it_have_gradients_of_their_own():
+    on = operations()
+    variable = on.variable(np.ones(2, np.float32))
+
+    def forward():
+        whole, slice_ = on.cut(variable, (2,)), on.cut(variable, (1,))
+        return whole[0] + whole[1] + slice_[0], [whole, slice_]
+
+    _, _, gradients = on.gradients(forward)
+    assert [on.array(gradient).tolist() for gradient in gradients] == [[1.0, 1.0], [1.0]]
 
 
 class Draws:
