@@ -31,7 +31,6 @@ def _formats(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ..
     examples=(
         "nahas export-child child --data cifar10 --out exported",
         "nahas export-child child/child.keras --data cifar10 --format tflite-int8,onnx --out edge",
-        "nahas simulate exported/model_int8.tflite",
     ),
 )
 @click.argument("child", type=click.Path(exists=True, path_type=Path))

@@ -15,7 +15,6 @@ import click
 from nahas.cli.options import command, one_of_resume_and_force, seconds, seed_option
 from nahas.cli.output import Output, table
 from nahas.errors import UsageError
-from nahas.spaces.from_file import without_file
 
 if TYPE_CHECKING:
     from nahas.accuracy.measured import Measured, TableCard
@@ -150,6 +149,7 @@ def train_child(out: Output, /, **options: Any) -> int | None:
     """
     from nahas.accuracy.measured import append_measured
     from nahas.children.jobs import train_jobs
+    from nahas.spaces.from_file import without_file
 
     one_of_resume_and_force(options)
     jobs = _jobs(options, _networks(options))
@@ -214,6 +214,7 @@ def _recipe(options: Mapping[str, Any]) -> Recipe:
 def _jobs(options: Mapping[str, Any], names: Sequence[str]) -> list[Job]:
     from nahas import networks
     from nahas.children.jobs import Images, Job, folder_of
+    from nahas.spaces.from_file import without_file
 
     for name in names:
         networks.function(name)  # a wrong name is told before the first is trained
@@ -254,6 +255,7 @@ def _refuse_begun(jobs: Sequence[Job]) -> None:
 def _table_card(options: Mapping[str, Any], jobs: Sequence[Job], dataset: Dataset) -> TableCard:
     from nahas.accuracy.measured import TableCard
     from nahas.manifest import versions
+    from nahas.spaces.from_file import without_file
     from nahas.spaces.named import named
 
     place = jobs[0].network.rpartition(":")[0]  # empty for a built-in network
@@ -285,6 +287,7 @@ def _known(path: Path, card: TableCard, seed: int) -> set[str]:
 
 def _row(done: Done, seed: int) -> Measured:
     from nahas.accuracy.measured import Measured
+    from nahas.spaces.from_file import without_file
 
     trained = done.trained
     return Measured(

@@ -183,7 +183,9 @@ class Reinforce:
         places = choices + width * np.arange(decisions)
         chosen = np.bincount(places.ravel(), weights.ravel(), minlength=decisions * width)
         shares = self.probabilities
-        gradient = chosen.reshape(decisions, width) - weights.sum(axis=0)[:, None] * shares
+        gradient: NDArray[np.float64] = (
+            chosen.reshape(decisions, width) - weights.sum(axis=0)[:, None] * shares
+        )
         gradient = gradient / count
         if self._knobs.entropy_weight:
             logs = np.log(np.where(shares > 0, shares, 1.0))

@@ -71,8 +71,9 @@ class Replayed:
             StudyError: when the algorithm does not propose what it proposed then.
         """
         self._begin(int(state["seed"][0]))
-        ends = np.cumsum(state["rounds"])
-        for start, end in zip(ends - state["rounds"], ends, strict=True):
+        rounds = state["rounds"].astype(np.int64)
+        ends = np.cumsum(rounds)
+        for start, end in zip(ends - rounds, ends, strict=True):
             choices = state["choices"][start:end].astype(np.int64)
             rewards = state["rewards"][start:end].astype(np.float64)
             if not np.array_equal(self.ask(len(choices)), choices):

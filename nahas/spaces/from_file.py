@@ -8,9 +8,10 @@ import sys
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
+from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from nahas.errors import SpaceError
 from nahas.spaces.networks import NetworkSpace
@@ -78,11 +79,24 @@ def space_in_file(name: str) -> NetworkSpace:
     return replace(held, file=str(path))
 
 
+class _ReadAnew(SourceFileLoader):
+    """Compiles the file as it is.
+
+    Python tells the bytecode that it keeps of a file from that of a later edit by the file's
+    length and the second of the edit alone.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
+
+
 @lru_cache
 def _module(path: Path, _changed: int) -> ModuleType:
     # Named by its path: two files of one name are two modules.
     name = f"nahas_space_{hashlib.sha256(str(path).encode()).hexdigest()[:16]}"
-    spec = spec_from_file_location(name, path)
+    spec = spec_from_file_location(name, path, loader=_ReadAnew(name, str(path)))
     if spec is None or spec.loader is None:
         raise SpaceError(f"{path}: cannot be run as Python")
     module = module_from_spec(spec)

@@ -245,7 +245,7 @@ class TestWrongInput:
             (("--latency", "nan"), "the target nan means nothing"),
             (("--latency", "-1"), "above 0"),
             (("--area", "big"), "'big' is not a number"),
-            (("--controller", "ppoo"), "allowed are ppo, reinforce, random; did you mean 'ppo'?"),
+            (("--controller", "ppoo"), "allowed are ppo, reinforce, random"),
             (("--reward", "firm"), "allowed are hard, soft, absolute, relu"),
             (("--reward-p", "0.5"), "exponent p is 0.5"),
             (("--trials", "0"), "0 is not in the range"),

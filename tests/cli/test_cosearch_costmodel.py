@@ -126,7 +126,10 @@ def test_where_not_all_was_simulated_it_says_so(nahas, folder, monkeypatch):
 def test_a_model_of_something_else_is_refused_before_anything_is_written(nahas, folder):
     before = sorted(path.name for path in folder.iterdir())
     for arguments, said in (
-        (("--space", "s1", "--table", "t.json"), "--table holds networks of space"),
+        (
+            ("--space", "s1", "--table", "t.json"),
+            "holds networks of space 'macro', but --space is 's1'",
+        ),
         (("--hardware-space", "wide"), "is of another hardware space ('paper', here 'wide')"),
         (("--hardware-space", "wider"), "unknown hardware space 'wider'"),
         (("--objective", "energy"), "objective 'latency', but the search asks for 'energy'"),

@@ -144,7 +144,7 @@ class _Shard:
     def __init__(self, path: Path, arrays: Arrays) -> None:
         self.path = path
         self.classes = tuple(map(str, arrays["classes"]))
-        self.blob = memoryview(np.ascontiguousarray(arrays["jpeg"])).cast("B")
+        self.blob = np.ascontiguousarray(arrays["jpeg"]).data.cast("B")
         self.offsets = arrays["offsets"].astype(np.int64)
         self.labels = arrays["label"].astype(np.int64)
 

@@ -79,7 +79,8 @@ def representative(dataset: Dataset, size: tuple[int, int], images: int, seed: i
 def raw_pixels(standardised: NDArray[np.float32], dataset: Dataset) -> Pixels:
     """The pixels [B, H, W, C] of 0 to 255 that a data set has standardised: whole numbers."""
     over_255 = standardised * dataset.deviation + dataset.mean
-    return np.clip(np.rint(over_255 * 255), 0, 255).astype(np.uint8)
+    pixels: Pixels = np.clip(np.rint(over_255 * 255), 0, 255).astype(np.uint8)
+    return pixels
 
 
 def _batches(
