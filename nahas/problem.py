@@ -28,8 +28,6 @@ from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray
 from nahas.vocabulary import Objective
 
-CONTROLLERS = ("ppo", "reinforce", "random")
-
 _B0 = "-".join(f"e6k{kernel}" for kernel in (3, 3, 5, 5, 3, 3, 3, 5, 5, 5, 5, 5, 5, 5, 3))
 
 REFERENCES = {

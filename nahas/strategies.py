@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
-from nahas import plugins
 from nahas.accuracy.backend import Uncertain
-from nahas.controllers.base import Controller, State
-from nahas.controllers.ppo import Ppo, PpoHyperparameters
-from nahas.controllers.random import Random
-from nahas.controllers.reinforce import Reinforce, ReinforceHyperparameters
-from nahas.cosearch import Measurer, Run, Stop, cosearch, interrupts, rewarded
-from nahas.datafiles import nearest
-from nahas.designs import Design, best_designs, best_rows, described, deviating
-from nahas.errors import StudyError, UsageError
+from nahas.controllers.base import Controller
+from nahas.controllers.named import CONTROLLERS, check_name, controller_of, knobs
+from nahas.cosearch import Run, cosearch, interrupts, rewarded
+from nahas.designs import Design, best_rows, described
+from nahas.keeping import Keeping
 from nahas.manifest import versions
-from nahas.problem import CONTROLLERS, Problem, Search, problem_of, unmeasured
+from nahas.measurer import Measurer
+from nahas.problem import Problem, Search, problem_of, unmeasured
 from nahas.recheck import simulated_again
+from nahas.result import SearchResult, recall, result_of
 from nahas.reward import Reward, Target
-from nahas.spaces.accelerator import accelerator_space
 from nahas.spaces.joint import JointSpace
-from nahas.spaces.listed import listed_as
-from nahas.spaces.named import named
-from nahas.study.file import check_exists, damaged
+from nahas.study.file import check_exists
 from nahas.study.origin import Origin
 from nahas.study.store import Study
-from nahas.study.trials import Trials, joined, no_trials
+from nahas.study.trials import Trials
 
 __all__ = [
     "CONTROLLERS",
@@ -46,49 +40,6 @@ __all__ = [
 
 MOST_NOTED = 300
 """Best designs whose accuracies' deviations are kept with a study: as many as a page shows."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchResult:
-    """What a search found.
-
-    Attributes:
-        best: feasible designs of distinct networks, each on its best accelerator: those within
-            every target first, then by reward.
-        baseline: the design that relative targets are multiples of.
-        targets: the limits by metric, in the metric's unit.
-        accuracy_label: what the accuracies are; to be shown with them.
-        trials: all trials of the study.
-        simulated: where the costs of `trials` are a cost model's, their designs, each once and
-            with true costs; none before the search has ended. None where `trials` are simulated.
-        joint: the space, to name any trial with `designs.design`.
-        options: what the sequence of trials follows from.
-        seed: of the search.
-        stop: why it ended; None when read from a file.
-        seconds: how long this run took; 0 when read from a file.
-        deviations: of accuracies in percentage points by name of network, of the best, where the
-            back-end knows them; none before the search has ended.
-        study: the file that keeps the trials.
-    """
-
-    best: tuple[Design, ...]
-    baseline: Design
-    targets: Mapping[str, float]
-    accuracy_label: str
-    trials: Trials
-    joint: JointSpace
-    options: Mapping[str, Any]
-    seed: int
-    stop: Stop | None = None
-    seconds: float = 0.0
-    study: Path | None = None
-    simulated: Trials | None = None
-    deviations: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def true(self) -> Trials:
-        """The trials with simulated costs: what reports choose from."""
-        return self.trials if self.simulated is None else self.simulated
 
 
 def joint(
@@ -116,7 +67,7 @@ def searched(
     begun = time.monotonic()
     run, reward, origin = _checked(problem, search)
     measure = Measurer(problem.accuracies, problem.predict or problem.cost)
-    with interrupts() as pressed, _Keeping(search, origin, progress) as keeping:
+    with interrupts() as pressed, Keeping(search, origin, progress) as keeping:
         controller = _controller(search, problem.joint)
         run = replace(run, start=keeping.restore(controller, measure))
         stop = cosearch(controller, measure, reward, run, keeping.keep, stop=pressed)
@@ -126,7 +77,7 @@ def searched(
             keeping.keep_simulated(again)
         origin = noted(problem, origin, trials if again is None else again)
         keeping.keep_notes(origin)
-        result = _result(problem.joint, origin, (trials, again), search.best)
+        result = result_of(problem.joint, origin, (trials, again), search.best)
     seconds = time.monotonic() - begun
     return replace(result, stop=stop, seconds=seconds, study=search.study)
 
@@ -144,109 +95,8 @@ def check(problem: Problem, search: Search) -> None:
             origin.check_continues(study.origin, search.study)
 
 
-def recall(path: Path, best: int = Search.best) -> SearchResult:
-    """The result of a study file, as far as it has come; nothing is searched.
-
-    Raises:
-        StudyError: when the file is no study, damaged, or of a space that has changed since.
-        SpaceError: when its network space is not known any more.
-    """
-    with Study.read(path) as study:
-        origin = study.origin
-        try:
-            joint_space = _space_of(origin, path)
-            Design(**origin.notes["baseline"])
-        except (KeyError, TypeError) as error:
-            raise damaged(path, f"what it is of cannot be read: {error}") from error
-        again = study.simulated() if "cost_model" in origin.options else None
-        return replace(_result(joint_space, origin, (study.trials(), again), best), study=path)
-
-
-def _space_of(origin: Origin, path: Path) -> JointSpace:
-    """The joint space that a study searched."""
-    accelerators = accelerator_space(str(origin.options.get("hardware_space", "paper")))
-    name = str(origin.notes.get("space", origin.options["space"]))
-    found = JointSpace(listed_as(named(name), origin.space), accelerators)
-    then, now = (
-        [(decision.name, decision.values) for decision in space.decisions]
-        for space in (origin.space, found.space)
-    )
-    if then != now:
-        raise StudyError(
-            f"study {path} searched the space '{name}' when it had other decisions: put them back "
-            "to read it"
-        )
-    return found
-
-
-@dataclass
-class _Keeping:
-    """Keeps trials in a study where there is one, and in memory."""
-
-    search: Search
-    origin: Origin
-    progress: Callable[[Trials], None]
-    parts: list[Trials] = field(default_factory=list)
-    study: Study | None = None
-
-    def __post_init__(self) -> None:
-        if self.search.study is None:
-            if self.search.resume:
-                raise UsageError("there is no study to resume: name its file with --study")
-        elif self.search.resume:
-            self.study = Study.resume(self.search.study, self.origin)
-        else:
-            self.study = Study.create(self.search.study, self.origin, time.time())
-
-    def restore(self, controller: Controller, measure: Measurer) -> int:
-        """Put the controller where the study left it; the trials it has learnt from."""
-        if self.study is None:
-            return 0
-        start, state = self.study.state() or (0, None)
-        # Not what came after: measured again in whole batches, as an unbroken search does.
-        measure.learn(self.study.trials()[:start])
-        if state is not None:
-            controller.restore(state)
-        return start
-
-    def keep(self, trials: Trials, batch: int, state: State | None) -> None:
-        """Keep a batch, then tell of it."""
-        if self.study is None:
-            self.parts.append(trials)
-        else:
-            self.study.keep(trials, batch, state)
-        self.progress(trials)
-
-    def keep_simulated(self, trials: Trials) -> None:
-        """Keep true costs beside the predicted ones."""
-        if self.study is not None:
-            self.study.keep_simulated(trials)
-
-    def keep_notes(self, origin: Origin) -> None:
-        """Keep what is known of the best designs now."""
-        if self.study is not None:
-            self.study.keep_notes(origin)
-
-    def trials(self) -> Trials:
-        """All trials kept."""
-        if self.study is not None:
-            return self.study.trials()
-        return joined([no_trials(len(self.origin.space.decisions)), *self.parts])
-
-    def __enter__(self) -> _Keeping:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.study is not None:
-            self.study.close()
-
-
 def _checked(problem: Problem, search: Search) -> tuple[Run, Reward, Origin]:
-    if search.controller not in (known := (*CONTROLLERS, *plugins.names(plugins.CONTROLLERS))):
-        raise UsageError(
-            f"there is no controller '{search.controller}': allowed are "
-            f"{', '.join(known)}{nearest(search.controller, known)}"
-        )
+    check_name(search.controller)
     if search.controller not in CONTROLLERS:
         _controller(search, problem.joint)  # raises where it cannot be made
     run = Run(trials=search.trials, batch=search.batch, time_limit_s=search.time_limit_s)
@@ -256,15 +106,7 @@ def _checked(problem: Problem, search: Search) -> tuple[Run, Reward, Origin]:
 
 def _controller(search: Search, joint_space: JointSpace) -> Controller:
     rng = np.random.default_rng(search.seed)
-    if search.controller == "random":
-        return Random(joint_space.space, rng)
-    if search.controller == "ppo":
-        return Ppo(joint_space.space, rng, applicable=joint_space.applicable)
-    if search.controller == "reinforce":
-        return Reinforce(joint_space.space, rng, applicable=joint_space.applicable)
-    make = plugins.plugin(plugins.CONTROLLERS, search.controller)
-    made: Controller = make(joint_space.space, rng, joint_space.applicable)
-    return made
+    return controller_of(search.controller, joint_space.space, rng, joint_space.applicable)
 
 
 def _reward(problem: Problem, search: Search) -> tuple[Reward, Design]:
@@ -303,10 +145,7 @@ def _origin(problem: Problem, search: Search, reward: Reward, baseline: Design) 
     }
     if problem.cost_model is not None:
         options["cost_model"] = problem.cost_model
-    if search.controller == "ppo":
-        options["ppo"] = asdict(PpoHyperparameters())
-    if search.controller == "reinforce":
-        options["reinforce"] = asdict(ReinforceHyperparameters())
+    options |= knobs(search.controller)
     return Origin(
         space=problem.joint.space,
         seed=search.seed,
@@ -334,24 +173,3 @@ def noted(problem: Problem, origin: Origin, trials: Trials) -> Origin:
     known = np.round(problem.accuracy.deviation(networks), 6).tolist()
     deviations = dict(zip(names, known, strict=True))
     return replace(origin, notes={**origin.notes, "accuracy_deviations": deviations})
-
-
-def _result(
-    joint_space: JointSpace, origin: Origin, kept: tuple[Trials, Trials | None], best: int
-) -> SearchResult:
-    """The result of all trials, and of those simulated again where there are such."""
-    trials, again = kept
-    deviations = origin.notes.get("accuracy_deviations", {})
-    shown, predicted = (trials, None) if again is None else (again, trials)
-    return SearchResult(
-        best=tuple(best_designs(joint_space, shown, best, predicted, deviations)),
-        baseline=deviating(Design(**origin.notes["baseline"]), deviations),
-        targets=origin.notes["targets"],
-        accuracy_label=origin.notes["accuracy"],
-        trials=trials,
-        simulated=again,
-        joint=joint_space,
-        options=origin.options,
-        seed=origin.seed,
-        deviations=deviations,
-    )

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from nahas.controllers.random import Random
-from nahas.cosearch import Measurer, Run, Stop, cosearch, interrupts
+from nahas.cosearch import Run, Stop, cosearch, interrupts
 from nahas.cost import DesignCosts
 from nahas.errors import UsageError
+from nahas.measurer import Measurer
 from nahas.reward import Reward, Target
 from nahas.spaces.space import Decision, Space
 from nahas.study.trials import joined
