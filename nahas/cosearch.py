@@ -122,7 +122,8 @@ def rewarded(choices: ChoiceArray, measures: Measures, reward: Reward, *, first:
 def interrupts() -> Iterator[Callable[[], bool]]:
     """Give a function that tells whether Ctrl-C was pressed; a second press raises at once.
 
-    Outside the main thread, where Python delivers no signals, it never tells so.
+    A handler of the program's own that was there before hears of the first press as well. Outside
+    the main thread, where Python delivers no signals, the function never tells so.
     """
     pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -133,6 +134,8 @@ def interrupts() -> Iterator[Callable[[], bool]]:
         if pressed.is_set():
             signal.default_int_handler(number, frame)
         pressed.set()
+        if callable(before) and before is not signal.default_int_handler:
+            before(number, frame)
 
     before = signal.signal(signal.SIGINT, note)
     try:

@@ -124,7 +124,7 @@ def _searched(out: Output, search: Search, folder: Path, options: dict[str, Any]
     if search.resume:
         tally.recall(_learnt(search))
     board = Board(tally, origin.notes.get("phases", ()))
-    with _terminated_like_interrupted(), dashboard(out, board) as show:
+    with _told_of_signals(board.stop), dashboard(out, board) as show:
         watchers: list[Watcher] = [show, *trackers]
 
         def tell(trials: Trials) -> None:
@@ -322,10 +322,18 @@ def _words(value: object) -> str:
 
 
 @contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Within, SIGTERM is Ctrl-C: a batch system's notice to stop loses nothing either."""
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+def _told_of_signals(tell: Callable[[], None]) -> Iterator[None]:
+    """Within, Ctrl-C is told of, before the search hears of it.
+
+    SIGTERM is Ctrl-C: a batch system's notice to stop loses nothing either.
+    """
+    handlers = {
+        signal.SIGINT: lambda *_: tell(),
+        signal.SIGTERM: lambda *_: signal.raise_signal(signal.SIGINT),
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -46,6 +46,10 @@ class Board:
         self.hypervolume: Callable[[], float] | None = None
         self.stopping = False
 
+    def stop(self) -> None:
+        """Say from now on that the search is about to stop."""
+        self.stopping = True
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw; never wider than the terminal."""
         plain = options.ascii_only

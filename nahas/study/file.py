@@ -137,6 +137,11 @@ def in_sentences(path: Path, lost: str = "") -> Iterator[None]:
                 f"study {path}: the disk is full: {kept}; free some space, then continue "
                 "with --resume"
             ) from error
+        if _not_written(error):
+            raise StudyError(
+                f"study {path} could not be written ({said}): {kept}; look for a full quota or a "
+                "limit of file sizes, and whether its disk works, then continue with --resume"
+            ) from error
         if refused and ("readonly" in said or "unable to open" in said or "locked" in said):
             raise StudyError(
                 f"study {path} cannot be written or opened here ({said}): {kept}; "
@@ -148,6 +153,12 @@ def in_sentences(path: Path, lost: str = "") -> Iterator[None]:
             f"study {path} cannot be used, as the system says '{error.strerror}': {kept}; "
             "name a study in a folder that you may write"
         ) from error
+
+
+def _not_written(error: sqlite3.Error) -> bool:
+    """Whether the system refused a write, for another reason than a full disk."""
+    name = getattr(error, "sqlite_errorname", "")
+    return name.startswith("SQLITE_IOERR") and "READ" not in name
 
 
 def damaged(path: Path, said: object, lost: str = "") -> StudyError:

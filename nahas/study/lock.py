@@ -38,10 +38,7 @@ class WriterLock:
                 study.parent.mkdir(parents=True, exist_ok=True)
                 descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             except OSError as error:
-                raise StudyError(
-                    f"study {study} cannot be written, as its folder says '{error.strerror}': "
-                    "nothing was searched; name a study in a folder that you may write"
-                ) from error
+                raise _not_writable(study, error) from error
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -57,10 +54,19 @@ class WriterLock:
                     "wait for it to end, or name another study"
                 ) from error
             if self._is_current(descriptor):
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+                self._sign(descriptor, study)
                 return descriptor
             os.close(descriptor)
+
+    def _sign(self, descriptor: int, study: Path) -> None:
+        """Write the process id into the lock."""
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            self.path.unlink(missing_ok=True)
+            os.close(descriptor)
+            raise _not_writable(study, error) from error
 
     def _is_current(self, descriptor: int) -> bool:
         """Whether the locked file is still the one of that name: its last holder removes it."""
@@ -68,3 +74,10 @@ class WriterLock:
             return os.path.samestat(os.fstat(descriptor), self.path.stat())
         except FileNotFoundError:
             return False
+
+
+def _not_writable(study: Path, error: OSError) -> StudyError:
+    return StudyError(
+        f"study {study} cannot be written, as its folder says '{error.strerror}': "
+        "nothing was searched; name a study in a folder that you may write"
+    )

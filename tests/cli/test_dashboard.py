@@ -210,7 +210,7 @@ class TestBoard:
 
     def test_an_interrupt_is_answered_at_once(self):
         board = Board(tally_of(3))
-        board.stopping = True
+        board.stop()
         assert plain(board, 100).splitlines()[-1] == STOPPING
 
     def test_colours_only_where_they_are_wanted(self):

@@ -38,14 +38,25 @@ searched(fake_problem(seconds=0.02), search, tell)
 """
 
 
+SLOW = """
+import os, signal
+signal.signal(signal.SIGINT, lambda *_: os.write(1, b"pressed\\n"))
+
+def tell(trials):
+    print(len(trials), flush=True)
+    time.sleep(60)
+"""
+
+
 def search_of(controller, trials, study):
     return Search(
         space="macro", controller=controller, trials=trials, batch=20, seed=3, study=study
     )
 
 
-def start(root, search, resume=False):
-    program = PROGRAM.format(
+def start(root, search, resume=False, slow=False):
+    head, tail = PROGRAM.split("\nsearch =")
+    program = f"{head}{'import time' + SLOW if slow else ''}\nsearch ={tail}".format(
         root=str(root),
         controller=search.controller,
         trials=search.trials,
@@ -140,3 +151,34 @@ def test_ctrl_c_ends_a_search_with_its_batch_kept(tmp_path, root):
     assert process.returncode == 0, err
     with Study.read(search.study) as study:
         assert len(study.trials()) == 20 * (1 + len(out.splitlines()))
+
+
+def test_a_second_ctrl_c_ends_at_once_and_leaves_a_whole_study(tmp_path, root):
+    search = search_of("random", 200, tmp_path / "study.db")
+    process = start(root, search, slow=True)
+    assert process.stdout.readline() == "20\n"
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "pressed\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert out == ""
+    assert process.returncode == -signal.SIGINT
+    assert "KeyboardInterrupt" in err
+    with Study.read(search.study) as study:
+        assert len(study.trials()) == 20
+    resumed = searched(fake_problem(), replace(search, resume=True))
+    assert_same(resumed.trials, searched(fake_problem(), replace(search, study=None)).trials)
+
+
+def test_a_clock_that_goes_back_changes_nothing_but_the_times(tmp_path, monkeypatch):
+    clock = iter(range(2_000_000_000, 0, -1_000_000))
+    monkeypatch.setattr(time, "time", lambda: float(next(clock)))
+    search = replace(search_of("reinforce", 100, tmp_path / "back.db"), time_limit_s=3600.0)
+    broken = searched(fake_problem(), search)
+    broken = searched(fake_problem(), replace(search, resume=True, trials=200))
+    monkeypatch.undo()
+    unbroken = searched(fake_problem(), replace(search, study=None, trials=200))
+    assert_same(broken.trials, unbroken.trials)
+    assert broken.best == unbroken.best
+    assert broken.seconds >= 0
+    assert (np.diff(broken.trials.time) <= 0).all()
