@@ -15,17 +15,19 @@ from numpy.typing import NDArray
 from nahas.accuracy.backend import AccuracyBackend, Slow
 from nahas.accuracy.measured import MeasuredTable
 from nahas.accuracy.named import Source, backend_of
+from nahas.controllers.named import check_name
 from nahas.cost import DesignCosts
 from nahas.energy import Tables
 from nahas.files import json_text
 from nahas.hardware import Hardware, hardware_from
 from nahas.network import Network
-from nahas.reward import Limit
+from nahas.reward import Limit, Reward, Target
 from nahas.spaces.accelerator import accelerator_space
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
 from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray
+from nahas.study.file import check_exists
 from nahas.vocabulary import Objective
 
 _B0 = "-".join(f"e6k{kernel}" for kernel in (3, 3, 5, 5, 3, 3, 3, 5, 5, 5, 5, 5, 5, 5, 3))
@@ -178,6 +180,32 @@ class Problem:
         return _hashed(self.accuracy.accuracy(choices))
 
 
+def check_words(search: Search) -> None:
+    """Refuse what can be seen to be wrong before anything is loaded, compiled or measured.
+
+    Raises:
+        NahasError: for an unknown controller, reward, target, space or baseline, or a study to be
+            resumed that is not there.
+    """
+    check_name(search.controller)
+    reward_of(search, [Target(name, 1.0) for name in search.limits])
+    accelerator_space(search.hardware_space)
+    hardware_from(search.baseline)
+    named(search.space)
+    if search.study is not None and search.resume:
+        check_exists(search.study)
+
+
+def reward_of(search: Search, targets: Sequence[Target]) -> Reward:
+    """The reward that the options ask for, with its targets in the metrics' units."""
+    reward = Reward.preset(search.reward, targets)
+    return replace(
+        reward,
+        p=reward.p if search.reward_p is None else search.reward_p,
+        q=reward.q if search.reward_q is None else search.reward_q,
+    )
+
+
 def problem_of(
     search: Search,
     accuracy: AccuracyBackend | None = None,
@@ -194,6 +222,7 @@ def problem_of(
         NahasError: for an unknown space, hardware, controller or table, or a cost model that
             learned other costs.
     """
+    check_words(search)
     from nahas.energy import load_tables, packaged_tables
     from nahas.kernels._jit import kernel_fingerprint
     from nahas.simulate import simulate_designs

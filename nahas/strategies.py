@@ -17,7 +17,7 @@ from nahas.designs import Design, best_rows, described
 from nahas.keeping import Keeping
 from nahas.manifest import versions
 from nahas.measurer import Measurer
-from nahas.problem import Problem, Search, problem_of, unmeasured
+from nahas.problem import Problem, Search, problem_of, reward_of, unmeasured
 from nahas.recheck import simulated_again
 from nahas.result import SearchResult, recall, result_of
 from nahas.reward import Reward, Target
@@ -122,11 +122,7 @@ def _reward(problem: Problem, search: Search) -> tuple[Reward, Design]:
         Target(name, limit.absolute(float(getattr(costs, name)[0])))
         for name, limit in search.limits.items()
     ]
-    reward = Reward.preset(search.reward, targets)
-    if search.reward_p is not None:
-        reward = replace(reward, p=search.reward_p)
-    if search.reward_q is not None:
-        reward = replace(reward, q=search.reward_q)
+    reward = reward_of(search, targets)
     measures = (problem.accuracy.accuracy(choices), costs)
     trial = rewarded(choices, measures, reward, first=-1)
     hardware = {

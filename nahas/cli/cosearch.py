@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,20 +95,31 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
     Exits with 3 when no design meets every target, and with 130 after Ctrl-C, which ends the
     search after the batch in flight and loses nothing.
     """
+    from nahas import plugins
+    from nahas.problem import check_words
+
     options = given | (saved_options(ctx, _folder(given) / OPTIONS_FILE) if given["resume"] else {})
+    folder = _folder(options)
+    options = with_absolute_paths(options)
+    search = _search(options, study=None if options["dry_run"] else folder / STUDY_FILE)
+    check_words(search)
+    trackers = [plugins.plugin(plugins.TRACKERS, name) for name in options["trackers"]]
     use_workers(options["workers"])
     announce_compilation(out)
     if options["dry_run"]:
-        return _foresee(out, _search(options, study=None))
-    folder = _folder(options)
-    options = with_absolute_paths(options)
-    search = _search(options, study=folder / STUDY_FILE)
+        return _foresee(out, search)
     started = time.monotonic()
-    result = _searched(out, search, folder, options)
+    result = _searched(out, search, folder, options, trackers)
     return _finish(out, result, folder, options, time.monotonic() - started)
 
 
-def _searched(out: Output, search: Search, folder: Path, options: dict[str, Any]) -> SearchResult:
+def _searched(
+    out: Output,
+    search: Search,
+    folder: Path,
+    options: dict[str, Any],
+    trackers: list[Callable[[Search], Watcher]],
+) -> SearchResult:
     """Search, once all that was asked for has been found usable; till then nothing is written."""
     from nahas.cli.dashboard import Board, dashboard
     from nahas.cli.tally import Tally
@@ -117,7 +128,7 @@ def _searched(out: Output, search: Search, folder: Path, options: dict[str, Any]
 
     problem = problem_of(search)
     origin = check(problem, search)
-    trackers = _trackers(search, options["trackers"])
+    watchers = [make(search) for make in trackers]
     _prepare(folder, options)
     out.say(f"searching with seed {search.seed} into {folder}")
     tally = Tally(search.trials, origin.notes["targets"], time_limit_s=search.time_limit_s)
@@ -125,10 +136,9 @@ def _searched(out: Output, search: Search, folder: Path, options: dict[str, Any]
         tally.recall(_learnt(search))
     board = Board(tally, origin.notes.get("phases", ()))
     with _told_of_signals(board.stop), dashboard(out, board) as show:
-        watchers: list[Watcher] = [show, *trackers]
 
         def tell(trials: Trials) -> None:
-            for watch in watchers:
+            for watch in (show, *watchers):
                 watch(trials)
 
         return searched(problem, search, tell)
@@ -228,12 +238,6 @@ def _prepare(folder: Path, options: dict[str, Any]) -> None:
         lock.release()
     kept = {name: value for name, value in options.items() if name not in NOT_KEPT}
     write_text(folder / OPTIONS_FILE, settings_text("cosearch", kept))
-
-
-def _trackers(search: Search, names: Iterable[str]) -> list[Watcher]:
-    from nahas import plugins
-
-    return [plugins.plugin(plugins.TRACKERS, name)(search) for name in names]
 
 
 def _finish(

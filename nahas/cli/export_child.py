@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nahas.cli.image_options import data_options
 from nahas.cli.options import command, seed_option
 from nahas.cli.output import Output, table
-from nahas.cli.train_child import data_options
 
 if TYPE_CHECKING:
     from nahas.children.export import Form

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from nahas.cli.image_options import data_option, image_size_option
 from nahas.cli.options import seconds
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -124,18 +125,8 @@ def _accuracy_options() -> list[Callable[[F], F]]:
 def _images_options() -> list[Callable[[F], F]]:
     """What networks are trained or measured on, where they are, and for how long."""
     return [
-        click.option(
-            "--data",
-            metavar="NAME|PATH",
-            help="Images to train every proposed network on: cifar10, cifar100, fashion-mnist, "
-            "a folder or an .npz file.",
-        ),
-        click.option(
-            "--image-size",
-            metavar="PIXELS",
-            type=click.IntRange(min=1),
-            help="Side of the images of a folder.",
-        ),
+        data_option("Images to train every proposed network on"),
+        image_size_option(),
         click.option(
             "--proxy-images",
             metavar="N",

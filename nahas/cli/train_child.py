@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nahas.cli.image_options import data_options
 from nahas.cli.options import command, one_of_resume_and_force, seconds, seed_option
 from nahas.cli.output import Output, table
 from nahas.errors import UsageError
@@ -38,42 +39,6 @@ def train_options(function: Any) -> Any:
             click.option("--batch", type=click.IntRange(min=1), help="Images of a step."),
             click.option("--optimizer", type=click.Choice(["sgd", "rmsprop"]), help="What learns."),
             click.option("--learning-rate", type=float, help="The highest of the cosine."),
-        )
-    ):
-        function = option(function)
-    return function
-
-
-def data_options(function: Any) -> Any:
-    """Which images, how many and of what size."""
-    for option in reversed(
-        (
-            click.option(
-                "--data",
-                metavar="NAME|PATH",
-                required=True,
-                help="The images: cifar10, cifar100, fashion-mnist, or a folder or file.",
-            ),
-            click.option(
-                "--limit",
-                metavar="N",
-                type=click.IntRange(min=1),
-                help="Learn and hold out N images at most.",
-            ),
-            click.option(
-                "--image-size",
-                metavar="PIXELS",
-                type=click.IntRange(min=1),
-                help="Side of the images of a folder.",
-            ),
-            click.option(
-                "--least-map",
-                metavar="PIXELS",
-                type=click.IntRange(min=1),
-                default=2,
-                show_default=True,
-                help="Side that the last feature map has at least: first strides are left out.",
-            ),
         )
     ):
         function = option(function)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from nahas.cli.image_options import data_option, image_size_option, limit_option
 from nahas.cli.options import (
     command,
     objective_option,
@@ -85,7 +86,7 @@ def _recipe_options(function: F) -> F:
     "train-supernet",
     examples=(
         "nahas train-supernet --space s1 --data cifar10 --out supernet",
-        "nahas train-supernet --space s1 --data cifar10 --policy none --out weights",
+        "nahas train-supernet --space s1 --data photos --image-size 64 --policy none --out weights",
         "nahas train-supernet --space macro --data fashion-mnist --limit 2000 --epochs 4 "
         "--batch 64 --latency 0.8x --out small",
     ),
@@ -98,10 +99,9 @@ def _recipe_options(function: F) -> F:
     help="The network space, or one of your own in a file.",
 )
 @click.option("--hardware-space", default="paper", show_default=True, help="The accelerators.")
-@click.option(
-    "--data", metavar="NAME|PATH", required=True, help="The images: cifar10, or a folder."
-)
-@click.option("--limit", type=click.IntRange(min=2), help="The most images to train with.")
+@data_option("The images", required=True)
+@limit_option(least=2)
+@image_size_option()
 @click.option(
     "--policy",
     type=click.Choice(["reinforce", "none"]),
@@ -149,7 +149,12 @@ def train_supernet(out: Output, /, **options: Any) -> int | None:
     use_workers(options["workers"])
     recipe, run = _recipe(options), _run(options)
     with on_device("auto"):
-        dataset = open_dataset(options["data"], seed=options["seed"], limit=options["limit"])
+        dataset = open_dataset(
+            options["data"],
+            seed=options["seed"],
+            limit=options["limit"],
+            image_size=options["image_size"],
+        )
         steps = recipe.epochs * max(dataset.sizes["train"] // recipe.batch, 1)
         with out.progress("training", steps) as progress:
             how: dict[str, Any] = {

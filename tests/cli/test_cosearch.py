@@ -267,6 +267,31 @@ class TestWrongInput:
         assert "searching" not in ran.err
         assert list(tmp_path.iterdir()) == []
 
+    def test_in_words_is_refused_before_anything_is_compiled(self, nahas):
+        program = (
+            "import sys\n"
+            "from nahas.cli.main import run\n"
+            "for wrong in (line.split() for line in sys.argv[1:]):\n"
+            "    assert run(['cosearch', *wrong]) == 2, wrong\n"
+            "print(sorted({'numba', 'tensorflow', 'matplotlib'} & set(sys.modules)))\n"
+        )
+        wrong = (
+            "--controller ppoo",
+            "--space mnasnt",
+            "--hardware-space widee",
+            "--reward firm",
+            "--reward-p 0.5",
+            "--latency nan",
+            "--baseline edge-basline",
+            "--tracker nope",
+            "--run-dir nowhere --resume",
+        )
+        ran = subprocess.run(
+            [sys.executable, "-c", program, *wrong], capture_output=True, text=True, check=True
+        )
+        assert ran.stdout == "[]\n"
+        assert len(ran.stderr.splitlines()) == len(wrong)
+
     def test_a_folder_that_cannot_be_written(self, nahas, tmp_path):
         (tmp_path / "runs").write_text("a file where the folder should be")
         ran = nahas(*QUICK)

@@ -62,10 +62,13 @@ def test_a_choice_that_misses_a_target_is_told(nahas, tmp_path, monkeypatch, sat
         CARD, design(satisfied=satisfied), design(satisfied=True), {"latency_ms": 1.0}, "of a test"
     )
     images = SimpleNamespace(sizes={"train": 256})
-    monkeypatch.setattr(data, "open_dataset", lambda *_, **__: images)
+    asked = {}
+    monkeypatch.setattr(data, "open_dataset", lambda *_, **given: asked.update(given) or images)
     monkeypatch.setattr(device, "on_device", lambda _: nullcontext())
     monkeypatch.setattr(oneshot, "one_shot", lambda *_, **__: found)
-    ran = nahas("train-supernet", "--data", "fashion-mnist", "--out", tmp_path)
+    arguments = ("--data", "photos", "--image-size", "64", "--limit", "256")
+    ran = nahas("train-supernet", *arguments, "--out", tmp_path)
+    assert asked == {"seed": 0, "limit": 256, "image_size": 64}
     assert ran.code == (0 if satisfied else 3), ran.err
     assert ("the chosen design misses a target" in ran.err) is not satisfied
     assert "1 epoch, 2 steps in 3 s" in ran.out
