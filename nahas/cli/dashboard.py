@@ -36,10 +36,11 @@ class Board:
 
     Args:
         tally: what to show.
-        phases: the names of the search's phases; empty where it has none.
+        phases: what each phase of the search searches, and the number of its first trial; empty
+            where it has none.
     """
 
-    def __init__(self, tally: Tally, phases: Sequence[str] = ()) -> None:
+    def __init__(self, tally: Tally, phases: Sequence[tuple[str, int]] = ()) -> None:
         self.tally = tally
         self.phases = phases
         self.in_flight: int | None = None
@@ -67,8 +68,9 @@ class Board:
     def _last_lines(self, width: int) -> list[Text]:
         parts = []
         if self.phases:
-            name = self.phases[min(self.tally.phase, len(self.phases) - 1)]
-            parts.append(Text(f"phase {self.tally.phase + 1} of {len(self.phases)}: {name}"))
+            begun = max(1, sum(first <= self.tally.done for _, first in self.phases))
+            name = self.phases[begun - 1][0]
+            parts.append(Text(f"phase {begun} of {len(self.phases)}: {name}"))
         if self.in_flight is not None:
             parts.append(Text(f"{self.in_flight} batches in flight"))
         if self.hypervolume is not None:

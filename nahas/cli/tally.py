@@ -60,7 +60,6 @@ class Tally:
         self.limits = dict(limits)
         self.done = 0
         self.satisfied = 0
-        self.phase = 0
         self.best: Mapping[str, Any] | None = None
         self.improvements: list[tuple[int, float]] = []
         self._clock = clock
@@ -150,7 +149,6 @@ class Tally:
     def _take(self, trials: Trials) -> None:
         self.done = int(trials.number[-1]) + 1
         self.satisfied += int(np.count_nonzero(trials.satisfied))
-        self.phase = int(trials.phase[-1])
         counts = self._counts(trials)
         self._overall += counts
         self._recent += counts

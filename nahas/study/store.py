@@ -1,17 +1,20 @@
 """The study: every trial of a search in one SQLite file, with what is needed to continue it.
 
-One process writes, any number read meanwhile (SQLite's write-ahead log). A batch of trials and
-the controller state after it are one transaction: kill -9 at any moment loses the batch in
-flight and nothing else. Power loss may lose the last batches, never the file (synchronous =
-normal).
+One process writes, any number read meanwhile (SQLite's write-ahead log). A batch of trials is one
+transaction, together with the controller's state after it unless a state was written just
+before: kill -9 at any moment loses the batch in flight and nothing else. A search that is resumed
+proposes again, alike, what came after the state. Power loss may lose the last batches, never the
+file (synchronous = normal).
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from itertools import repeat
+from math import inf
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.errors import StudyError
-from nahas.spaces.space import ChoiceArray
 from nahas.study import schema
 from nahas.study.file import check_exists, damaged, in_sentences, make, readable, writable
 from nahas.study.lock import WriterLock
@@ -30,6 +32,12 @@ from nahas.study.trials import Trials, no_trials
 from nahas.vocabulary import Reason
 
 _CHOICE = np.dtype("<u2")
+
+SECONDS_BETWEEN_STATES = 0.1
+"""A state is not written sooner after the one before; closing the study writes the last.
+
+The weights of a policy are a megabyte, so they would take longer to write than a batch of a quick
+search takes in all."""
 
 
 class Study:
@@ -44,6 +52,8 @@ class Study:
     def __init__(self, path: Path, lock: WriterLock | None) -> None:
         self.path = path
         self._lock = lock
+        self._state_written = -inf
+        self._unwritten: tuple[int, bytes] | None = None
         try:
             with in_sentences(path):
                 self._database = writable(path) if lock else readable(path)
@@ -103,34 +113,25 @@ class Study:
         return cls(path, None)
 
     def keep(
-        self,
-        trials: Trials,
-        batch: int,
-        state: Mapping[str, NDArray[np.generic]] | None,
-        in_flight: Mapping[int, ChoiceArray] | None = None,
+        self, trials: Trials, batch: int, state: Mapping[str, NDArray[np.generic]] | None
     ) -> None:
-        """Write one batch of trials and, unless None, the controller state after it.
-
-        Args:
-            trials: of the batch.
-            batch: its number.
-            state: of the controller.
-            in_flight: by number, the choices [B, D] of the batches that the controller of that
-                state has proposed and not learnt from; None is none.
+        """Keep one batch of trials and, unless None, the controller state after it.
 
         Raises:
             StudyError: saying which trials are lost, when the file cannot take them.
         """
         first, last = int(trials.number[0]), int(trials.number[-1])
         lost = f"trials {first} to {last} are not saved, the {first} before them are"
-        blob = packed(state) if state is not None else None
+        latest = self._unwritten if state is None else (last + 1, packed(state))
+        due = time.monotonic() - self._state_written >= SECONDS_BETWEEN_STATES
         with self._transaction(lost):
             self._database.executemany(schema.PUT_TRIAL, _rows_of(trials, batch))
-            if blob is not None:
-                self._database.execute(schema.PUT_STATE, (last + 1, blob))
-                self._database.execute("DELETE FROM in_flight")
-                flying = ((n, _bytes(choices)) for n, choices in (in_flight or {}).items())
-                self._database.executemany(schema.PUT_IN_FLIGHT, flying)
+            if due and latest is not None:
+                self._database.execute(schema.PUT_STATE, latest)
+        # Not before: a state must not come to stand in the file without its trials.
+        self._unwritten = latest
+        if due and latest is not None:
+            self._unwritten, self._state_written = None, time.monotonic()
 
     def keep_simulated(self, trials: Trials) -> None:
         """Write what the simulator says of some trials of predicted costs, and of no others.
@@ -170,22 +171,27 @@ class Study:
         return self._read_trials(schema.GET_SIMULATED)
 
     def _read_trials(self, query: str) -> Trials:
-        decisions = len(self.origin.space.decisions)
+        empty = no_trials(len(self.origin.space.decisions))
         with in_sentences(self.path):
-            rows = self._database.execute(query).fetchall()
+            cursor = self._database.cursor()
+            cursor.row_factory = None  # tuples: half the time of rows with names
+            rows = cursor.execute(query).fetchall()
         if not rows:
-            return no_trials(decisions)
-        empty = no_trials(decisions)
-        columns: dict[str, Any] = {}
+            return empty
+        names = [column[0] for column in cursor.description]
+        columns: dict[str, Any] = dict(zip(names, zip(*rows, strict=True), strict=True))
+        choices = columns.pop("choice")
         try:
-            for field in fields(Trials):
-                column = [row[field.name] for row in rows] if field.name != "choices" else []
-                columns[field.name] = np.array(column, dtype=getattr(empty, field.name).dtype)
+            for name, column in columns.items():
+                columns[name] = np.array(column, dtype=getattr(empty, name).dtype)
         except (TypeError, ValueError, OverflowError) as error:
-            raise damaged(self.path, f"a trial's {field.name} is no number") from error
+            raise damaged(self.path, f"a trial's {name} is no number") from error
         try:
-            choices = np.stack([np.frombuffer(row["choice"], _CHOICE) for row in rows])
-            columns["choices"] = choices.astype(np.int64)
+            # Each by itself: bytes that are missing in one are not to be taken from the next.
+            if len({len(choice) for choice in choices}) > 1:
+                raise ValueError("choices have different lengths")
+            read = np.frombuffer(b"".join(choices), _CHOICE).astype(np.int64)
+            columns["choices"] = read.reshape(len(rows), -1)
             self.origin.space.check(columns["choices"])
         except Exception as error:
             raise damaged(self.path, f"a trial's choice is not of its space: {error}") from error
@@ -193,24 +199,11 @@ class Study:
 
     def state(self) -> tuple[int, dict[str, NDArray[np.generic]]] | None:
         """The number of trials that the kept controller state has learnt from, and the state."""
+        if self._unwritten is not None:
+            return self._unwritten[0], unpacked(self._unwritten[1])
         with in_sentences(self.path):
             row = self._database.execute("SELECT trials, state FROM controller").fetchone()
         return None if row is None else (row["trials"], unpacked(row["state"]))
-
-    def in_flight(self) -> dict[int, ChoiceArray]:
-        """The batches that the kept controller has proposed and not learnt from, in order."""
-        space = self.origin.space
-        with in_sentences(self.path):
-            rows = self._database.execute(schema.GET_IN_FLIGHT).fetchall()
-        flying = {}
-        for row in rows:
-            try:
-                choices = np.frombuffer(row["choices"], _CHOICE).astype(np.int64)
-                flying[row["batch"]] = choices.reshape(-1, len(space.decisions))
-                space.check(flying[row["batch"]])
-            except Exception as error:
-                raise damaged(self.path, f"a batch in flight makes no sense: {error}") from error
-        return flying
 
     def rows(self) -> list[dict[str, Any]]:
         """Trials as flat dictionaries: the measures, then the value of every decision.
@@ -218,27 +211,31 @@ class Study:
         What is not a finite number (the latency of an infeasible design) is None.
         `accuracy_label` says what the accuracy is.
         """
-        trials = self.trials()
-        names = [f.name for f in fields(Trials) if f.name not in ("choices", "reason", "satisfied")]
-        table = []
-        for row, choice in enumerate(trials.choices):
-            measures = {name: _plain(getattr(trials, name)[row]) for name in names}
-            table.append(
-                measures
-                | {
-                    "feasible": bool(trials.feasible[row]),
-                    "satisfied": bool(trials.satisfied[row]),
-                    "reason": Reason(int(trials.reason[row])).name.lower(),
-                    "accuracy_label": self.origin.notes["accuracy"],
-                }
-                | self.origin.space.values(choice)
-            )
-        return table
+        trials, decisions = self.trials(), self.origin.space.decisions
+        columns: dict[str, list[Any]] = {
+            field.name: _plain(getattr(trials, field.name))
+            for field in fields(Trials)
+            if field.name not in ("choices", "reason", "satisfied")
+        }
+        columns["feasible"] = trials.feasible.tolist()
+        columns["satisfied"] = trials.satisfied.tolist()
+        reasons = {reason.value: reason.name.lower() for reason in Reason}
+        columns["reason"] = [reasons[number] for number in trials.reason.tolist()]
+        columns["accuracy_label"] = [self.origin.notes["accuracy"]] * len(trials)
+        for decision, chosen in zip(decisions, trials.choices.T.tolist(), strict=True):
+            columns[decision.name] = [decision.values[index] for index in chosen]
+        names = list(columns)
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def close(self) -> None:
         """Close the file and give up the lock; doing so twice is harmless."""
         database = getattr(self, "_database", None)
         if database is not None:
+            if self._unwritten is not None:
+                # Without it more is proposed again, and nothing is lost.
+                with suppress(StudyError), self._transaction(""):
+                    self._database.execute(schema.PUT_STATE, self._unwritten)
+                self._unwritten = None
             database.close()
         if self._lock is not None:
             self._lock.release()
@@ -299,8 +296,6 @@ def _rows_of(trials: Trials, batch: int) -> Iterator[tuple[object, ...]]:
         trials.feasible,
         trials.satisfied,
         trials.time,
-        trials.phase,
-        trials.failure,
     )
     return zip(
         trials.number.tolist(),
@@ -311,10 +306,9 @@ def _rows_of(trials: Trials, batch: int) -> Iterator[tuple[object, ...]]:
     )
 
 
-def _bytes(choices: ChoiceArray) -> bytes:
-    return choices.astype(_CHOICE).tobytes()
-
-
-def _plain(value: np.generic) -> int | float | None:
-    plain: int | float = value.item()
-    return plain if np.isfinite(plain) else None
+def _plain(numbers: NDArray[Any]) -> list[Any]:
+    """The numbers in Python's types; None for what is not finite."""
+    plain: list[Any] = numbers.tolist()
+    for row in np.flatnonzero(~np.isfinite(numbers)).tolist():
+        plain[row] = None
+    return plain

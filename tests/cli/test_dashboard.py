@@ -161,7 +161,7 @@ class TestTally:
 
 class TestBoard:
     def test_shows_the_search(self):
-        board = Board(tally_of(60), ("accelerator", "network"))
+        board = Board(tally_of(60), (("accelerator", 0), ("network", 1201)))
         board.in_flight = 4
         board.hypervolume = lambda: 12.3456
         text = plain(board, width=100)
@@ -186,7 +186,7 @@ class TestBoard:
     @pytest.mark.parametrize("width", [20, 32, 40, 60, 80, 120])
     @pytest.mark.parametrize("batches", [0, 1, 60])
     def test_no_line_is_wider_than_the_terminal(self, width, batches):
-        board = Board(tally_of(batches), ("accelerator", "network"))
+        board = Board(tally_of(batches), (("accelerator", 0), ("network", 1201)))
         lines = plain(board, width).splitlines()
         assert max(map(len, lines)) <= width
         assert len(lines) <= 14

@@ -91,7 +91,6 @@ def test_an_old_study_is_read_and_left_as_it_is(version, path, tmp_path):
     with Study.read(path) as study:
         trials = study.trials()
         assert study.state()[0] == 40
-        assert study.in_flight() == {}
         assert len(study.rows()) == 50
     result = recall(path)
     fresh = searched(problem_of(version), search_of(None))

@@ -13,7 +13,9 @@ import pytest
 from nahas.errors import StudyError
 from nahas.spaces.space import Decision, Space
 from nahas.study import file as study_file
+from nahas.study import store
 from nahas.study.origin import Origin
+from nahas.study.state import packed, unpacked
 from nahas.study.store import Study
 from nahas.study.trials import Trials, joined, no_trials
 
@@ -97,25 +99,56 @@ class TestKeeping:
             study.keep(batch_of(4), 1, state_of(1))
             assert same(study.trials(), joined([batch_of(0), batch_of(4)]))
 
-    def test_gives_back_batches_in_flight_with_the_state_that_proposed_them(self, path, origin):
-        flying = {
-            2: SPACE.sample(4, np.random.default_rng(0)),
-            1: SPACE.sample(3, np.random.default_rng(1)),
-        }
+    def test_a_state_is_written_now_and_then_and_when_the_study_is_closed(
+        self, path, origin, monkeypatch
+    ):
+        monkeypatch.setattr(store, "SECONDS_BETWEEN_STATES", 1e9)
         with Study.create(path, origin, 1.0) as study:
-            study.keep(batch_of(0), 0, state_of(0), flying)
-            study.keep(batch_of(4)[:2], 1, None)  # without a state nothing else is in flight
-            read = study.in_flight()
-            assert list(read) == [1, 2]
-            assert all(read[n].tolist() == flying[n].tolist() for n in flying)
-            study.keep(batch_of(4), 1, state_of(1))
-            assert study.in_flight() == {}
+            for number in range(3):
+                study.keep(batch_of(4 * number), number, state_of(number))
+            assert study.state()[0] == 12
+            with Study.read(path) as reader:
+                assert reader.state()[0] == 4
+                assert len(reader.trials()) == 12
+        with Study.read(path) as study:
+            learnt, state = study.state()
+        assert learnt == 12
+        assert state["weights"].tolist() == state_of(2)["weights"].tolist()
 
-    def test_gives_back_phases_and_failures(self, path, origin):
-        trials = replace(batch_of(0), phase=np.array([0, 0, 1, 1]), failure=np.array([0, 2, 0, 1]))
+    def test_a_state_without_its_trials_is_never_written(self, path, origin, monkeypatch):
+        monkeypatch.setattr(store, "SECONDS_BETWEEN_STATES", 1e9)
         with Study.create(path, origin, 1.0) as study:
-            study.keep(trials, 0, None)
-            assert same(study.trials(), trials)
+            study.keep(batch_of(0), 0, state_of(0))
+            study.keep(batch_of(4), 1, state_of(1))
+            study._database.execute(
+                "CREATE TRIGGER t BEFORE INSERT ON trials BEGIN SELECT RAISE(ABORT, 'no'); END"
+            )
+            with pytest.raises(StudyError, match="trials 8 to 11 are not saved"):
+                study.keep(batch_of(8), 2, state_of(2))
+        with Study.read(path) as study:
+            assert study.state()[0] == len(study.trials()) == 8
+
+    def test_a_state_of_any_arrays_comes_back(self):
+        arrays = {
+            "none": np.zeros((0, 3)),
+            "one": np.array(7, dtype=np.int8),
+            "names": np.array(["a", "bcd"]),
+            "mask": np.eye(3, dtype=bool),
+            "strided": np.arange(12.0).reshape(3, 4).T,
+        }
+        back = unpacked(packed(arrays))
+        assert list(back) == list(arrays)
+        for name, array in arrays.items():
+            assert back[name].dtype == array.dtype
+            assert back[name].shape == array.shape
+            assert (back[name] == array).all()
+        with pytest.raises(ValueError, match=r"array 'any' .* Python objects"):
+            packed({"any": np.array([{}])})
+
+    @pytest.mark.parametrize("cut", [slice(None, -1), slice(1, None), slice(0, 0), slice(0, 9)])
+    def test_a_damaged_state_is_told(self, cut):
+        with pytest.raises(StudyError, match="state is damaged"):
+            unpacked(packed(state_of(1.0))[cut])
 
     def test_an_empty_study_has_no_trials(self, path, origin):
         with Study.create(path, origin, 1.0) as study:
@@ -237,7 +270,6 @@ class TestRefusals:
             ("DELETE FROM trials", "its 0 trials are not those from 0 to 3"),
             ("UPDATE trials SET reward = 'high'", "a trial's reward is no number"),
             ("DROP TABLE trials", "no such table"),
-            ("INSERT INTO in_flight VALUES (1, x'0900')", "a batch in flight makes no sense"),
         ],
     )
     def test_of_rows_that_make_no_sense(self, path, origin, statement, message):
@@ -250,7 +282,7 @@ class TestRefusals:
 
         def read_all():
             with Study.read(path) as study:
-                return study.trials(), study.state(), study.in_flight()
+                return study.trials(), study.state()
 
         with pytest.raises(StudyError, match=message) as raised:
             read_all()
@@ -338,7 +370,8 @@ class TestOneWriter:
 
 
 class TestFullDiskAndReadOnlyFolder:
-    def test_a_full_disk_loses_the_batch_and_says_so(self, path, origin):
+    def test_a_full_disk_loses_the_batch_and_says_so(self, path, origin, monkeypatch):
+        monkeypatch.setattr(store, "SECONDS_BETWEEN_STATES", 0.0)
         with Study.create(path, origin, 1.0) as study:
             study.keep(batch_of(0), 0, state_of(0))
             pages = study._database.execute("PRAGMA page_count").fetchone()[0]
