@@ -62,6 +62,13 @@ class Search:
             surrogate of the space.
         table, surrogate, supernet, data, image_size, proxy_images, proxy_epochs, proxy_halving:
             the fields of `nahas.accuracy.named.Source`.
+        strategy: a key of `phases.STRATEGIES`: what is searched together, one after the other, or
+            not at all.
+        network: name of the network that 'fixed-network' keeps and 'phase' sets out from; None is
+            the reference of the space.
+        accelerator: the same of 'fixed-accelerator' and 'phase-network': a preset, a file or
+            values, see `spaces.accelerator.accelerator_named`; None is `baseline`.
+        phase_share: of the trials, for the first of two phases.
         controller: 'ppo', 'reinforce', 'random', or the name of a plug-in (`nahas.plugins`).
         seed: of all randomness.
         trials: end of the search, counted over the whole study.
@@ -91,6 +98,10 @@ class Search:
     proxy_images: int | None = None
     proxy_epochs: int | None = None
     proxy_halving: bool | None = None
+    strategy: str = "joint"
+    network: str | None = None
+    accelerator: str | None = None
+    phase_share: float = 0.5
     controller: str = "ppo"
     seed: int = 0
     trials: int = 2500
@@ -156,6 +167,16 @@ class Problem:
         """Accuracies in percent [B] of choices [B, D], each network measured once."""
         networks, of = np.unique(self.joint.split(choices)[0], axis=0, return_inverse=True)
         return self.accuracy.accuracy(networks)[of.reshape(-1)]
+
+    def network(self, name: str) -> ChoiceArray:
+        """The choice [D] of a network by its name.
+
+        Raises:
+            SpaceError, AccuracyError: when it is not of the space, or was not measured.
+        """
+        if isinstance(self.accuracy, MeasuredTable):
+            return self.accuracy.choice_named(name)
+        return self.joint.network_space.choice_named(name)
 
     def probed(self) -> dict[str, str]:
         """The fingerprints, and hashes of accuracies and simulated costs of some fixed designs.
