@@ -43,6 +43,8 @@ STRATEGIES: Mapping[str, tuple[str, ...]] = {
 }
 """What the phases of each strategy search, in their order."""
 
+NO_TARGET = "a one-shot search needs a target: give --latency, --energy or --area"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
@@ -162,6 +164,8 @@ def _check(search: Search) -> None:
             f"there is no strategy '{search.strategy}': allowed are {', '.join(STRATEGIES)}"
             f"{nearest(search.strategy, STRATEGIES)}"
         )
+    if search.strategy == ONE_SHOT and not search.limits:
+        raise UsageError(NO_TARGET)
     if not 0 < search.phase_share < 1:
         raise UsageError(
             f"the phase share is {search.phase_share}, but it must be above 0 and below 1: it is "

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nahas.accuracy.backend import AccuracyBackend, Slow
 from nahas.accuracy.measured import MeasuredTable
-from nahas.accuracy.named import Source, backend_of
+from nahas.accuracy.named import Source, backend_of, weights_to_train
 from nahas.cost import DesignCosts
 from nahas.energy import Tables
 from nahas.files import json_text
@@ -223,6 +223,8 @@ def problem_of(
     network_space = network_space or named(search.space)
     reference = _reference(network_space)
     searched = network_space
+    if accuracy is None and search.strategy == "one-shot":
+        accuracy = weights_to_train(search.source, search.trials, search.seed)
     if accuracy is None:
         searched, accuracy = backend_of(search.source, network_space)
     if isinstance(accuracy, MeasuredTable):

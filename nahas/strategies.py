@@ -169,7 +169,7 @@ def _origin(problem: Problem, search: Search, aim: tuple[Reward, Design], plan: 
     options: dict[str, Any] = {
         "space": problem.joint.network_space.name,
         "hardware_space": problem.joint.hardware_space,
-        "controller": search.controller,
+        "controller": search.controller if search.strategy != ONE_SHOT else "reinforce",
         "batch": search.batch,
         "reward": search.reward,
         "reward_exponents": [reward.p, reward.q],
