@@ -151,6 +151,9 @@ class Problem:
         predict: of choices [B, D] by a cost model, what the search measures instead; None where
             it measures `cost`.
         cost_model: the hash of the model's weights where there is one.
+        objective: what the mapper minimises in every layer where `cost` is the simulator's; None
+            where costs come from elsewhere.
+        tables: energy and area tables of the simulator; the packaged ones when None.
     """
 
     joint: JointSpace
@@ -162,6 +165,8 @@ class Problem:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     predict: Callable[[ChoiceArray], DesignCosts] | None = None
     cost_model: str | None = None
+    objective: Objective | None = None
+    tables: Tables | None = None
 
     def accuracies(self, choices: ChoiceArray) -> NDArray[np.float64]:
         """Accuracies in percent [B] of choices [B, D], each network measured once."""
@@ -240,6 +245,8 @@ def problem_of(
         reference=reference,
         baseline=hardware_from(search.baseline),
         fingerprints={"kernels": kernel_fingerprint(), "energy tables": tables.fingerprint},
+        objective=search.objective,
+        tables=tables,
     )
     if search.cost_model is None:
         return problem
