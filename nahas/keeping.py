@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from nahas.controllers.base import Controller, State
+from nahas.controllers.base import State
 from nahas.errors import UsageError
 from nahas.measurer import Measurer
 from nahas.problem import Search
@@ -34,16 +34,14 @@ class Keeping:
         else:
             self.study = Study.create(self.search.study, self.origin, time.time())
 
-    def restore(self, controller: Controller, measure: Measurer) -> int:
-        """Put the controller where the study left it; the trials it has learnt from."""
+    def left(self, measure: Measurer) -> tuple[int, State]:
+        """The trials that the study has learnt from, and the controller's state after them."""
         if self.study is None:
-            return 0
-        start, state = self.study.state() or (0, None)
+            return 0, {}
+        start, state = self.study.state() or (0, {})
         # Not what came after: measured again in whole batches, as an unbroken search does.
         measure.learn(self.study.trials()[:start])
-        if state is not None:
-            controller.restore(state)
-        return start
+        return start, state
 
     def keep(self, trials: Trials, batch: int, state: State | None) -> None:
         """Keep a batch, then tell of it."""

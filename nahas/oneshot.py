@@ -10,28 +10,39 @@ when it is trained alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nahas.accuracy.oneshot import LABEL
+from nahas.accuracy.oneshot import LABEL, SharedWeightsToTrain
 from nahas.children.data import Dataset
+from nahas.children.device import on_device
 from nahas.children.supernet import Supernet, SupernetRecipe
 from nahas.children.supernet_files import SupernetCard
 from nahas.children.train_supernet import Progress, SupernetRun, train_supernet
 from nahas.controllers.reinforce import Reinforce, ReinforceHyperparameters
-from nahas.cosearch import rewarded
+from nahas.cosearch import Stop, rewarded
+from nahas.cost import DesignCosts
 from nahas.designs import Design, described
 from nahas.errors import UsageError
+from nahas.keeping import Keeping
+from nahas.phases import NO_TARGET
 from nahas.problem import Problem, Search, problem_of
+from nahas.result import SearchResult, result_of
 from nahas.reward import Reward, Target
 from nahas.spaces.space import ChoiceArray
+from nahas.study.origin import Origin
+from nahas.study.trials import Trials
 
 IMAGES_OF_RATE = 256
 """The policy's learning rate is for so many images of a training batch, as TuNAS scales it."""
+
+FOLDER = "supernet"
+"""Of the weights, beside a study."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,26 +103,73 @@ def one_shot(
     Raises:
         NahasError: whatever of the options cannot be used.
     """
-    problem = problem_of(search, NoAccuracy())
+    problem = problem_of(replace(search, strategy="joint"), NoAccuracy())
     policy, run = policy or PolicyRecipe(), run or SupernetRun()
     reward, baseline = _reward(problem, search)
+    controller = _controller(problem, dataset, recipe, policy)
+    learner = JointPolicy(problem, reward, controller)
+    run = replace(run, identity={**(run.identity or {}), **_identity(problem, reward, policy)})
     supernet = Supernet.new(problem.joint.network_space, dataset.task, seed=recipe.seed)
-    learner = JointPolicy(problem, reward, _controller(problem, dataset, recipe, policy))
-    identity = {
-        "hardware_space": problem.joint.hardware_space,
-        "policy": asdict(policy),
-        "reward": asdict(reward),
-        "cost_model": problem.cost_model,
-        **problem.fingerprints,
-    }
-    run = replace(run, identity={**(run.identity or {}), **identity})
     card = train_supernet(supernet, dataset, recipe, policy=learner, run=run, progress=progress)
     choice = learner.best()
-    batches = dataset.batches("validation", batch=recipe.batch, seed=recipe.seed, shuffle=True)
     network = problem.joint.split(choice[None])[0][0]
-    chosen = _design(problem, reward, choice, supernet.accuracy(network, batches))
+    accuracy = _measured(supernet, dataset, recipe, network)
     targets = {target.metric: target.limit for target in reward.targets}
+    chosen = _design(problem, reward, choice, accuracy)
     return OneShot(card, chosen, baseline, targets, LABEL.format(dataset=dataset.name))
+
+
+def searched_at_once(
+    problem: Problem,
+    search: Search,
+    asked: tuple[Reward, Origin],
+    progress: Callable[[Trials], None] = lambda _: None,
+) -> SearchResult:
+    """What `strategies.searched` does by the strategy 'one-shot'.
+
+    The study keeps one trial, the design that the policy ends with, and the weights lie beside it,
+    in the folder `FOLDER`. That design and the baseline's network are measured with the same
+    weights on the same validation images. A study that was broken off goes on after the last
+    whole epoch.
+
+    Args:
+        problem: with an accuracy of `SharedWeightsToTrain`.
+        search: the options.
+        asked: the reward, and the origin of the study.
+        progress: called with every lesson, as a trial whose accuracy is of one batch and of the
+            weights as they were; these are not kept.
+
+    Raises:
+        NahasError: when the study or the weights beside it cannot be used.
+    """
+    begun, source, (reward, origin) = time.monotonic(), problem.accuracy, asked
+    assert isinstance(source, SharedWeightsToTrain)  # `problem_of` made it for this strategy
+    dataset, recipe, policy = source.dataset, source.recipe, PolicyRecipe()
+    run = SupernetRun(
+        folder=search.study.parent / FOLDER if search.study else None,
+        resume=search.resume,
+        replace=not search.resume,
+        time_limit_s=search.time_limit_s,
+        identity=_identity(problem, reward, policy),
+    )
+    controller = _controller(problem, dataset, recipe, policy)
+    learner = JointPolicy(problem, reward, controller, progress)
+    with Keeping(search, origin, lambda _: None) as keeping, on_device("auto"):
+        supernet = Supernet.new(problem.joint.network_space, dataset.task, seed=recipe.seed)
+        card = train_supernet(supernet, dataset, recipe, policy=learner, run=run)
+        choice = learner.best()[None]
+        network = problem.joint.split(choice)[0][0]
+        accuracies = np.array(
+            [_measured(supernet, dataset, recipe, of) for of in (network, problem.reference)]
+        )
+        keeping.keep(
+            rewarded(choice, (accuracies[:1], problem.cost(choice)), reward, first=0), 0, None
+        )
+        origin = _with_baseline(origin, reward, float(accuracies[1]))
+        keeping.keep_notes(origin)
+        result = result_of(problem.joint, origin, (keeping.trials(), None), search.best)
+    stop = Stop.TIME if card.stop == "time limit" else Stop.TRIALS
+    return replace(result, stop=stop, seconds=time.monotonic() - begun, study=search.study)
 
 
 class NoAccuracy:
@@ -127,8 +185,15 @@ class NoAccuracy:
 class JointPolicy:
     """One policy over the decisions of networks and accelerators; a `train_supernet.Policy`."""
 
-    def __init__(self, problem: Problem, reward: Reward, controller: Reinforce) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        reward: Reward,
+        controller: Reinforce,
+        told: Callable[[Trials], None] = lambda _: None,
+    ) -> None:
         self._problem = problem
+        self._told = told
         self._cost = problem.predict or problem.cost
         self._reward = reward
         self._controller = controller
@@ -142,11 +207,11 @@ class JointPolicy:
         """Propose a design, and take a lesson from its accuracy in percent and its costs."""
         choices = self._controller.ask(1)
         percent = np.array([accuracy(self._network(choices))])
-        costs = self._cost(choices)
-        reward = self._reward.of(percent, costs)
-        self._controller.tell(choices, reward)
-        met = self._reward.satisfied(percent, costs)
-        self._lessons.append((float(percent[0]), float(reward[0]), float(met[0])))
+        told = int(self._controller.state()["told"])
+        trial = rewarded(choices, (percent, self._cost(choices)), self._reward, first=told)
+        self._controller.tell(choices, trial.reward)
+        self._lessons.append((float(percent[0]), float(trial.reward[0]), float(trial.satisfied[0])))
+        self._told(trial)
 
     def best(self) -> ChoiceArray:
         """The most probable value of every decision [D]."""
@@ -201,10 +266,49 @@ def _controller(
     return Reinforce(joint.space, rng, applicable=joint.applicable, hyperparameters=knobs)
 
 
+def _identity(problem: Problem, reward: Reward, policy: PolicyRecipe) -> dict[str, Any]:
+    """What a training follows from besides its weights' recipe."""
+    return {
+        "hardware_space": problem.joint.hardware_space,
+        "policy": asdict(policy),
+        "reward": asdict(reward),
+        "cost_model": problem.cost_model,
+        **problem.fingerprints,
+    }
+
+
+def _measured(
+    supernet: Supernet, dataset: Dataset, recipe: SupernetRecipe, network: ChoiceArray
+) -> float:
+    """Top-1 in percent of a network [D] with shared weights on all validation images."""
+    batches = dataset.batches("validation", batch=recipe.batch, seed=recipe.seed, shuffle=True)
+    return supernet.accuracy(network, batches)
+
+
+def _with_baseline(origin: Origin, reward: Reward, accuracy: float) -> Origin:
+    """The origin, its baseline design noted with an accuracy."""
+    noted = Design(**origin.notes["baseline"])
+    costs = DesignCosts(
+        latency_ms=np.array([noted.latency_ms]),
+        energy_mj=np.array([noted.energy_mj]),
+        area_mm2=np.array([noted.area_mm2]),
+        parameters=np.array([noted.parameters]),
+        reason=np.array([0 if noted.feasible else 1]),
+    )
+    percent = np.array([accuracy])
+    baseline = replace(
+        noted,
+        accuracy=accuracy,
+        reward=float(reward.of(percent, costs)[0]),
+        satisfied=bool(reward.satisfied(percent, costs)[0]),
+    )
+    return replace(origin, notes={**origin.notes, "baseline": asdict(baseline)})
+
+
 def _reward(problem: Problem, search: Search) -> tuple[Reward, Design]:
     """The reward, its targets in the metrics' units, and the baseline design."""
     if not search.limits:
-        raise UsageError("a one-shot search needs a target: give --latency, --energy or --area")
+        raise UsageError(NO_TARGET)
     space = problem.joint.network_space
     network = space.network(problem.reference)
     costs = problem.simulate([network], [problem.baseline])

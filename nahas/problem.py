@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nahas.accuracy.backend import AccuracyBackend, Slow
 from nahas.accuracy.measured import MeasuredTable
-from nahas.accuracy.named import Source, backend_of
+from nahas.accuracy.named import Source, backend_of, weights_to_train
 from nahas.controllers.named import check_name
 from nahas.cost import DesignCosts
 from nahas.energy import Tables
@@ -64,6 +64,13 @@ class Search:
             surrogate of the space.
         table, surrogate, supernet, data, image_size, proxy_images, proxy_epochs, proxy_halving:
             the fields of `nahas.accuracy.named.Source`.
+        strategy: a key of `phases.STRATEGIES`: what is searched together, one after the other, or
+            not at all.
+        network: name of the network that 'fixed-network' keeps and 'phase' sets out from; None is
+            the reference of the space.
+        accelerator: the same of 'fixed-accelerator' and 'phase-network': a preset, a file or
+            values, see `spaces.accelerator.accelerator_named`; None is `baseline`.
+        phase_share: of the trials, for the first of two phases.
         controller: 'ppo', 'reinforce', 'random', or the name of a plug-in (`nahas.plugins`).
         seed: of all randomness.
         trials: end of the search, counted over the whole study.
@@ -93,6 +100,10 @@ class Search:
     proxy_images: int | None = None
     proxy_epochs: int | None = None
     proxy_halving: bool | None = None
+    strategy: str = "joint"
+    network: str | None = None
+    accelerator: str | None = None
+    phase_share: float = 0.5
     controller: str = "ppo"
     seed: int = 0
     trials: int = 2500
@@ -142,6 +153,9 @@ class Problem:
         predict: of choices [B, D] by a cost model, what the search measures instead; None where
             it measures `cost`.
         cost_model: the hash of the model's weights where there is one.
+        objective: what the mapper minimises in every layer where `cost` is the simulator's; None
+            where costs come from elsewhere.
+        tables: energy and area tables of the simulator; the packaged ones when None.
     """
 
     joint: JointSpace
@@ -153,11 +167,23 @@ class Problem:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     predict: Callable[[ChoiceArray], DesignCosts] | None = None
     cost_model: str | None = None
+    objective: Objective | None = None
+    tables: Tables | None = None
 
     def accuracies(self, choices: ChoiceArray) -> NDArray[np.float64]:
         """Accuracies in percent [B] of choices [B, D], each network measured once."""
         networks, of = np.unique(self.joint.split(choices)[0], axis=0, return_inverse=True)
         return self.accuracy.accuracy(networks)[of.reshape(-1)]
+
+    def network(self, name: str) -> ChoiceArray:
+        """The choice [D] of a network by its name.
+
+        Raises:
+            SpaceError, AccuracyError: when it is not of the space, or was not measured.
+        """
+        if isinstance(self.accuracy, MeasuredTable):
+            return self.accuracy.choice_named(name)
+        return self.joint.network_space.choice_named(name)
 
     def probed(self) -> dict[str, str]:
         """The fingerprints, and hashes of accuracies and simulated costs of some fixed designs.
@@ -231,6 +257,8 @@ def problem_of(
     network_space = network_space or named(search.space)
     reference = _reference(network_space)
     searched = network_space
+    if accuracy is None and search.strategy == "one-shot":
+        accuracy = weights_to_train(search.source, search.trials, search.seed)
     if accuracy is None:
         searched, accuracy = backend_of(search.source, network_space)
     if isinstance(accuracy, MeasuredTable):
@@ -246,6 +274,8 @@ def problem_of(
         reference=reference,
         baseline=hardware_from(search.baseline),
         fingerprints={"kernels": kernel_fingerprint(), "energy tables": tables.fingerprint},
+        objective=search.objective,
+        tables=tables,
     )
     if search.cost_model is None:
         return problem

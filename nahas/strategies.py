@@ -1,4 +1,4 @@
-"""Ways to search: here joint, one controller deciding network and accelerator together."""
+"""Ways to search: networks and accelerators together, one alone, or one after the other."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from typing import Any
 import numpy as np
 
 from nahas.accuracy.backend import Uncertain
-from nahas.controllers.base import Controller
-from nahas.controllers.named import CONTROLLERS, check_name, controller_of, knobs
-from nahas.cosearch import Run, cosearch, interrupts, rewarded
+from nahas.controllers.base import Controller, State
+from nahas.controllers.named import CONTROLLERS, check_name, knobs
+from nahas.cosearch import Run, Stop, cosearch, interrupts, rewarded
 from nahas.designs import Design, best_rows, described
 from nahas.keeping import Keeping
 from nahas.manifest import versions
 from nahas.measurer import Measurer
+from nahas.phases import ONE_SHOT, STRATEGIES, Plan, plan_of
 from nahas.problem import Problem, Search, problem_of, reward_of, unmeasured
 from nahas.recheck import simulated_again
 from nahas.result import SearchResult, recall, result_of
 from nahas.reward import Reward, Target
-from nahas.spaces.joint import JointSpace
 from nahas.study.file import check_exists
 from nahas.study.origin import Origin
 from nahas.study.store import Study
-from nahas.study.trials import Trials
+from nahas.study.trials import Trials, no_trials
 
 __all__ = [
     "CONTROLLERS",
+    "STRATEGIES",
     "Design",
     "Search",
     "SearchResult",
@@ -45,7 +46,7 @@ MOST_NOTED = 300
 def joint(
     search: Search | None = None, progress: Callable[[Trials], None] = lambda _: None
 ) -> SearchResult:
-    """Search networks and accelerators together.
+    """Search networks and accelerators, together unless the strategy is another.
 
     Ctrl-C ends the search after the batch in flight, with what was found until then.
 
@@ -64,13 +65,20 @@ def searched(
     problem: Problem, search: Search, progress: Callable[[Trials], None] = lambda _: None
 ) -> SearchResult:
     """Search a problem: what `joint` does, for designs measured in any way."""
+    if search.strategy == ONE_SHOT:
+        from nahas.oneshot import searched_at_once  # TensorFlow: seconds to load
+
+        _, reward, origin, _ = _checked(problem, search)
+        return searched_at_once(problem, search, (reward, origin), progress)
     begun = time.monotonic()
-    run, reward, origin = _checked(problem, search)
+    run, reward, origin, plan = _checked(problem, search)
     measure = Measurer(problem.accuracies, problem.predict or problem.cost)
     with interrupts() as pressed, Keeping(search, origin, progress) as keeping:
-        controller = _controller(search, problem.joint)
-        run = replace(run, start=keeping.restore(controller, measure))
-        stop = cosearch(controller, measure, reward, run, keeping.keep, stop=pressed)
+
+        def step(controller: Controller, part: Run) -> Stop:
+            return cosearch(controller, measure, reward, part, keeping.keep, stop=pressed)
+
+        stop = _in_phases(plan, (problem, search, run), keeping, keeping.left(measure), step)
         trials, again = keeping.trials(), None
         if problem.predict is not None:
             again = simulated_again(problem, reward, trials)
@@ -82,6 +90,34 @@ def searched(
     return replace(result, stop=stop, seconds=seconds, study=search.study)
 
 
+def _in_phases(
+    plan: Plan,
+    what: tuple[Problem, Search, Run],
+    keeping: Keeping,
+    left: tuple[int, State],
+    step: Callable[[Controller, Run], Stop],
+) -> Stop:
+    """Search one phase after the other, from where the study was left."""
+    (problem, search, run), (start, state) = what, left
+    begun = time.monotonic()
+    for number, phase in enumerate(plan.phases):
+        end = run.trials if phase.end is None else min(phase.end, run.trials)
+        if start >= end:
+            continue
+        before = keeping.trials() if phase.start else no_trials(len(problem.joint.space.decisions))
+        controller = plan.controller(number, search, problem.joint, before)
+        if start > phase.start:
+            controller.restore(state)
+        seconds = None if run.time_limit_s is None else run.time_limit_s + begun - time.monotonic()
+        if seconds is not None and seconds <= 0:
+            return Stop.TIME
+        stop = step(controller, replace(run, start=start, trials=end, time_limit_s=seconds))
+        if stop is not Stop.TRIALS:
+            return stop
+        start = end
+    return Stop.TRIALS
+
+
 def check(problem: Problem, search: Search) -> Origin:
     """Raise what `searched` would raise before it measures anything; write nothing.
 
@@ -91,7 +127,7 @@ def check(problem: Problem, search: Search) -> Origin:
     Raises:
         NahasError: whatever of the options cannot be used, or of the study to be resumed.
     """
-    _, _, origin = _checked(unmeasured(problem), search)
+    _, _, origin, _ = _checked(unmeasured(problem), search)
     if search.study is not None and search.resume:
         check_exists(search.study)
         with Study.read(search.study) as study:
@@ -99,18 +135,15 @@ def check(problem: Problem, search: Search) -> Origin:
     return origin
 
 
-def _checked(problem: Problem, search: Search) -> tuple[Run, Reward, Origin]:
+def _checked(problem: Problem, search: Search) -> tuple[Run, Reward, Origin, Plan]:
     check_name(search.controller)
-    if search.controller not in CONTROLLERS:
-        _controller(search, problem.joint)  # raises where it cannot be made
     run = Run(trials=search.trials, batch=search.batch, time_limit_s=search.time_limit_s)
+    plan = plan_of(problem, search)
+    if search.controller not in CONTROLLERS:
+        # Raises where it cannot be made.
+        plan.controller(0, search, problem.joint, no_trials(len(problem.joint.space.decisions)))
     reward, baseline = _reward(problem, search)
-    return run, reward, _origin(problem, search, reward, baseline)
-
-
-def _controller(search: Search, joint_space: JointSpace) -> Controller:
-    rng = np.random.default_rng(search.seed)
-    return controller_of(search.controller, joint_space.space, rng, joint_space.applicable)
+    return run, reward, _origin(problem, search, (reward, baseline), plan), plan
 
 
 def _reward(problem: Problem, search: Search) -> tuple[Reward, Design]:
@@ -131,21 +164,24 @@ def _reward(problem: Problem, search: Search) -> tuple[Reward, Design]:
     return reward, described(space, problem.reference, hardware, trial)
 
 
-def _origin(problem: Problem, search: Search, reward: Reward, baseline: Design) -> Origin:
+def _origin(problem: Problem, search: Search, aim: tuple[Reward, Design], plan: Plan) -> Origin:
+    reward, baseline = aim
     options: dict[str, Any] = {
         "space": problem.joint.network_space.name,
         "hardware_space": problem.joint.hardware_space,
-        "controller": search.controller,
+        "controller": search.controller if search.strategy != ONE_SHOT else "reinforce",
         "batch": search.batch,
         "reward": search.reward,
         "reward_exponents": [reward.p, reward.q],
         "targets": {name: str(limit) for name, limit in search.limits.items()},
         "baseline": asdict(problem.baseline),
         "objective": search.objective.name.lower(),
+        **plan.options,
     }
     if problem.cost_model is not None:
         options["cost_model"] = problem.cost_model
-    options |= knobs(search.controller)
+    if search.strategy != ONE_SHOT:
+        options |= knobs(search.controller)
     return Origin(
         space=problem.joint.space,
         seed=search.seed,

@@ -13,6 +13,7 @@ from nahas.errors import UsageError
 from nahas.spaces.networks import NetworkSpace
 
 if TYPE_CHECKING:
+    from nahas.accuracy.oneshot import SharedWeightsToTrain
     from nahas.children.data import Dataset
 
 OPTIONS = {
@@ -131,6 +132,31 @@ def backend_of(source: Source, space: NetworkSpace) -> tuple[NetworkSpace, Accur
     if source.surrogate is None:
         return space, packaged_surrogate(space.place)
     return space, load_surrogate(source.surrogate, space)
+
+
+def weights_to_train(source: Source, trials: int, seed: int) -> SharedWeightsToTrain:
+    """What a one-shot search trains and measures by, given as many designs to try.
+
+    Raises:
+        UsageError: when images are missing, something is said that speaks of networks trained or
+            measured before, or the trials are too few for one epoch.
+        DataError: when the images cannot be had.
+    """
+    goes = ("data", "image_size", "proxy_images")
+    said = [name for name in TELLING if getattr(source, name) is not None and name not in goes]
+    if source.kind not in (None, "one-shot"):
+        said.insert(0, f"accuracy {source.kind}")
+    if said:
+        raise UsageError(
+            f"{option(said[0])} does not go with --strategy one-shot, which trains shared weights "
+            "of its own while it searches: leave one of them out"
+        )
+    if source.data is None:
+        raise UsageError(f"--strategy one-shot needs --data, {_IMAGES['data']}")
+    from nahas.accuracy.oneshot import SharedWeightsToTrain, recipe_for
+
+    dataset = _images(source, seed)
+    return SharedWeightsToTrain(dataset, recipe_for(dataset.sizes["train"], trials, seed))
 
 
 def _table(source: Source, space: NetworkSpace) -> tuple[NetworkSpace, AccuracyBackend]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -13,13 +15,16 @@ from numpy.typing import NDArray
 
 from nahas.children.data import Dataset, data_errors
 from nahas.children.saved import about
-from nahas.children.supernet import Supernet
+from nahas.children.supernet import Supernet, SupernetRecipe
 from nahas.children.supernet_files import SupernetCard, load_supernet
-from nahas.errors import AccuracyError, SpaceError
+from nahas.errors import AccuracyError, SpaceError, UsageError
 from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray
 
 LABEL = "{dataset} top-1 %, with shared weights (not trained alone)"
+
+STEPS_OF_EPOCH = 8
+"""Of small data sets, at least."""
 
 IMAGES = 2000
 """Validation images of a measurement, at least: their standard error is about 1 point."""
@@ -94,6 +99,63 @@ class OneShotAccuracy:
         )
         with data_errors():
             return list(islice(batches, -(-self._images // self._batch)))
+
+
+def recipe_for(images: int, trials: int, seed: int) -> SupernetRecipe:
+    """How shared weights are trained on so many images while so many designs are tried.
+
+    Of the defaults all but two stay: batches are halved until an epoch of the images has 8 steps,
+    and there are as many epochs as give the policy no more lessons, each of one design, than
+    trials.
+
+    Raises:
+        UsageError: when one epoch has more.
+    """
+    batch = SupernetRecipe.batch
+    while batch > 1 and images // batch < STEPS_OF_EPOCH:
+        batch //= 2
+    steps = max(images // batch, 1)
+    epochs = int(trials / (steps * (1.0 - SupernetRecipe.policy_start)))
+    recipe = SupernetRecipe(epochs=max(epochs, 1), batch=batch, seed=seed)
+    if lessons(recipe, steps) > trials:
+        raise UsageError(
+            f"trials is {trials}, but one epoch of {images} images has {lessons(recipe, steps)} "
+            "lessons of a one-shot search: give as many --trials, or fewer --proxy-images"
+        )
+    return recipe
+
+
+def lessons(recipe: SupernetRecipe, steps: int) -> int:
+    """How many lessons a policy has in a training with so many steps an epoch."""
+    total = recipe.epochs * steps
+    return total - math.ceil(recipe.policy_start * total)
+
+
+@dataclass(frozen=True)
+class SharedWeightsToTrain:
+    """The accuracy with weights that a one-shot search has yet to train; an `AccuracyBackend`.
+
+    Attributes:
+        dataset: the images to train and to measure on.
+        recipe: how the weights learn.
+    """
+
+    dataset: Dataset
+    recipe: SupernetRecipe
+
+    @property
+    def label(self) -> str:
+        """What the accuracy will be."""
+        return LABEL.format(dataset=self.dataset.name)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the weights will follow from."""
+        return {"dataset": about(self.dataset), "recipe": asdict(self.recipe)}
+
+    def accuracy(self, choices: ChoiceArray) -> NDArray[np.float64]:
+        """NaN [B]: nothing has been learned."""
+        return np.full(len(choices), np.nan)
 
 
 def _check_images(path: Path, card: SupernetCard, dataset: Dataset) -> None:

@@ -53,6 +53,8 @@ NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "b
         "nahas cosearch --space macro --table nas-bench-macro_cifar10.json --latency none",
         "nahas cosearch --space s1 --data cifar10 --trials 200",
         "nahas cosearch --cost-model costmodel.keras --trials 20000",
+        "nahas cosearch --strategy fixed-accelerator --accelerator pes_x=2,pes_y=2",
+        "nahas cosearch --space s1 --strategy one-shot --data cifar10 --reward absolute",
         "nahas cosearch --run-dir runs/mnasnet-0 --resume --trials 5000",
         "nahas cosearch --dry-run",
     ),
@@ -83,7 +85,7 @@ NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "b
 @seed_option
 @click.pass_context
 def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
-    """Search networks and the accelerators that run them, together.
+    """Search networks and the accelerators that run them, together or by another --strategy.
 
     Accuracy is predicted from measured networks, read from a table, or measured by training what
     is proposed; latency, energy and area come from the simulator. The run folder gets the study
@@ -179,6 +181,10 @@ def _search(options: dict[str, Any], study: Path | None) -> Search:
         proxy_images=options["proxy_images"],
         proxy_epochs=options["proxy_epochs"],
         proxy_halving=options["proxy_halving"],
+        strategy=options["strategy"],
+        network=options["network"],
+        accelerator=options["accelerator"],
+        phase_share=options["phase_share"],
         controller=options["controller"],
         seed=options["seed"],
         trials=options["trials"],
@@ -247,7 +253,7 @@ def _finish(
     from nahas.cosearch import Stop
     from nahas.files import json_text, write_text
     from nahas.manifest import manifest
-    from nahas.report.summary import checked, counted, document, none_met
+    from nahas.report.summary import checked, counted, document, none_met, phased
     from nahas.report.table import designs_table
     from nahas.report.write import write_report
 
@@ -268,7 +274,7 @@ def _finish(
         designs_table(result, options["best"]),
         f"accuracy: {result.accuracy_label}",
         f"{counted(result)}; {wall_seconds:.0f} s",
-        *filter(None, [checked(result)]),
+        *filter(None, [checked(result), phased(result)]),
         f"study: {result.study}",
         f"page: {folder / 'report.html'}, picture: {folder / 'pareto.png'}",
     )
@@ -288,12 +294,14 @@ def _foresee(out: Output, search: Search) -> int:
     from dataclasses import replace
 
     from nahas.accuracy.backend import Slow
+    from nahas.phases import ONE_SHOT
     from nahas.problem import problem_of, unmeasured
     from nahas.strategies import searched
 
     times: list[float] = [time.monotonic()]
     trial = replace(search, trials=3 * search.batch, resume=False, time_limit_s=None)
-    problem = problem_of(trial)
+    problem = problem_of(search)
+    trial = replace(trial, strategy="joint") if trial.strategy == ONE_SHOT else trial
     result = searched(unmeasured(problem), trial, lambda _: times.append(time.monotonic()))
     if isinstance(problem.accuracy, Slow):
         out.warn("the time that networks take to be trained or measured is not in it")

@@ -44,13 +44,15 @@ def with_absolute_paths(options: dict[str, Any]) -> dict[str, Any]:
     for name in ("tables", "cost_model", "surrogate", "supernet"):
         if options[name] is not None:
             files[name] = Path(options[name]).absolute()
-    table, data, baseline = (options[name] for name in ("table", "data", "baseline"))
+    table, data = options["table"], options["data"]
     if table is not None and table != DOWNLOAD:
         files["table"] = str(Path(table).absolute())
     if data is not None and Path(data).exists():
         files["data"] = str(Path(data).absolute())
-    if baseline not in PRESETS and Path(baseline).is_file():
-        files["baseline"] = str(Path(baseline).absolute())
+    for name in ("baseline", "accelerator"):
+        given = options[name]
+        if given is not None and given not in PRESETS and Path(given).is_file():
+            files[name] = str(Path(given).absolute())
     return options | files
 
 
@@ -189,6 +191,35 @@ def _reward_options(reward: str) -> list[Callable[[F], F]]:
 
 def _how_options() -> list[Callable[[F], F]]:
     return [
+        click.option(
+            "--strategy",
+            metavar="NAME",
+            default="joint",
+            show_default=True,
+            help="What is searched together: joint; fixed-accelerator or fixed-network, the other "
+            "alone; phase, the accelerator and then the network; phase-network, the reverse; "
+            "one-shot, all with shared weights on --data.",
+        ),
+        click.option(
+            "--network",
+            metavar="NAME",
+            help="The network that fixed-network keeps and phase sets out from.  [default: the "
+            "space's own]",
+        ),
+        click.option(
+            "--accelerator",
+            metavar="PRESET|FILE|VALUES",
+            help="The accelerator that fixed-accelerator keeps and phase-network sets out from, "
+            "or values like pes_x=4,simd_units=32.  [default: --baseline]",
+        ),
+        click.option(
+            "--phase-share",
+            metavar="SHARE",
+            type=float,
+            default=0.5,
+            show_default=True,
+            help="Share of the trials of the first of two phases.",
+        ),
         click.option(
             "--controller",
             default="ppo",

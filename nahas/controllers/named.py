@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas import plugins
+from nahas.controllers.allowed import Allowed
 from nahas.controllers.base import Controller
+from nahas.controllers.narrowed import Narrowed
 from nahas.controllers.ppo import Ppo, PpoHyperparameters
 from nahas.controllers.random import Random
 from nahas.controllers.reinforce import Reinforce, ReinforceHyperparameters
@@ -32,7 +34,11 @@ def check_name(name: str) -> None:
 
 
 def controller_of(
-    name: str, space: Space, rng: np.random.Generator, applicable: Applicable | None = None
+    name: str,
+    space: Space,
+    rng: np.random.Generator,
+    applicable: Applicable | None = None,
+    allowed: Allowed | None = None,
 ) -> Controller:
     """The controller of a name.
 
@@ -41,17 +47,22 @@ def controller_of(
         space: what to choose from.
         rng: the source of all its randomness.
         applicable: tells of choices [B, D] which decisions matter [B, D].
+        allowed: [D, K] the values that may be proposed; None is all. A plug-in is shown a
+            space of these alone.
 
     Raises:
         UsageError: when a plug-in cannot be loaded or made.
     """
     if name == "random":
-        return Random(space, rng)
+        return Random(space, rng, allowed)
     if name == "ppo":
-        return Ppo(space, rng, applicable=applicable)
+        return Ppo(space, rng, allowed, applicable)
     if name == "reinforce":
-        return Reinforce(space, rng, applicable=applicable)
-    made: Controller = plugins.plugin(plugins.CONTROLLERS, name)(space, rng, applicable)
+        return Reinforce(space, rng, allowed, applicable)
+    make = plugins.plugin(plugins.CONTROLLERS, name)
+    if allowed is not None:
+        return Narrowed(space, allowed, lambda some, rest: make(some, rng, rest), applicable)
+    made: Controller = make(space, rng, applicable)
     return made
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nahas import designs
 from nahas.designs import Design, Prediction, distinct_designs
+from nahas.phases import JOINT, ONE_SHOT, phases_in
 from nahas.strategies import SearchResult
 
 UNITS = {"latency_ms": "ms", "energy_mj": "mJ", "area_mm2": "mm²"}
@@ -60,6 +61,36 @@ def checked(result: SearchResult) -> str:
         f"{by}; {which} designs were simulated again: of {int(promised.sum()):,} predicted to meet "
         f"every target {kept:,} do, and {others:,} others; designs are listed with simulated costs"
     )
+
+
+def phased(result: SearchResult) -> str:
+    """What was searched when, in a line; empty where it is one joint phase of all trials."""
+    told = _phases_document(result)
+    if result.options.get("strategy") == ONE_SHOT:
+        return (
+            "one-shot: the design that a policy ended with while shared weights learned, measured "
+            "with these; train it alone to know its accuracy"
+        )
+    if len(told) == 1 and told[0]["searches"] == JOINT:
+        return ""
+    parts = (
+        f"{phase['searches']} in trials {phase['first']:,} to {phase['last']:,}"
+        for phase in told
+        if phase["last"] is not None
+    )
+    return f"strategy {result.options['strategy']}: {', then '.join(parts)}"
+
+
+def _phases_document(result: SearchResult) -> list[dict[str, Any]]:
+    count = len(result.trials)
+    return [
+        {
+            "searches": phase.searches,
+            "first": phase.start,
+            "last": min(phase.end or count, count) - 1 if phase.start < count else None,
+        }
+        for phase in phases_in(result.options)
+    ]
 
 
 def none_met(result: SearchResult) -> str:
@@ -155,6 +186,8 @@ def document(result: SearchResult, count: int) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "study": result.study,
         "options": dict(result.options),
+        "strategy": result.options.get("strategy", JOINT),
+        "phases": _phases_document(result),
         "cost_model": _cost_model_document(result),
     }
 

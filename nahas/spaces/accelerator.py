@@ -8,14 +8,15 @@ that a part of its accelerators cannot run some networks.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from nahas.datafiles import nearest, packaged, read_mapping
 from nahas.errors import SpaceError
-from nahas.hardware import Hardware, preset
-from nahas.spaces.space import Decision, Space
+from nahas.hardware import Hardware, hardware_from, preset
+from nahas.spaces.space import ChoiceArray, Decision, Space
 
 DATA_FILE = "accelerator_space.yaml"
 
@@ -65,6 +66,63 @@ def hardware(values: Mapping[str, Any], space: Space | None = None) -> Hardware:
     """
     (space or accelerator_space()).choice(values)
     return replace(_baseline(), **values)
+
+
+def accelerator_named(text: str, space: Space) -> ChoiceArray:
+    """The choice [A] of an accelerator that a user names, which must be a point of the space.
+
+    Args:
+        text: a preset, a YAML file, or values like `pes_x=4,simd_units=32` in place of those of
+            the baseline accelerator.
+        space: the hardware space.
+
+    Raises:
+        SpaceError: when the space has no such accelerator, saying what it has.
+        HardwareError: for an unknown preset or a bad file.
+    """
+    if "=" in text and not Path(text).is_file():
+        return _with_values(text, space)
+    return accelerator_point(hardware_from(text), space, text)
+
+
+def accelerator_point(of: Hardware, space: Space, name: str) -> ChoiceArray:
+    """The choice [A] of an accelerator called `name`, which must be a point of the space.
+
+    Raises:
+        SpaceError: naming the first field whose value the space lacks, and what it has.
+    """
+    decided = {decision.name: decision.values for decision in space.decisions}
+    for field in fields(Hardware):
+        value = getattr(of, field.name)
+        has = decided.get(field.name, (getattr(_baseline(), field.name),))
+        if value not in has:
+            raise SpaceError(
+                f"accelerator '{name}' is no point of hardware space "
+                f"'{hardware_space_name(space)}': its {field.name} is {value!r}, but the space "
+                f"has {', '.join(map(repr, has))}; name one like pes_x=4,pes_y=4"
+            )
+    return space.choice({name: getattr(of, name) for name in decided})
+
+
+def _with_values(text: str, space: Space) -> ChoiceArray:
+    decisions = {decision.name: decision for decision in space.decisions}
+    values = {name: getattr(_baseline(), name) for name in decisions}
+    for part in text.split(","):
+        name, _, said = (word.strip() for word in part.partition("="))
+        if name not in decisions:
+            raise SpaceError(
+                f"accelerator '{text}': '{name}' is no parameter of hardware space "
+                f"'{hardware_space_name(space)}'{nearest(name, decisions)} "
+                f"(it has {', '.join(decisions)})"
+            )
+        has = {f"{value:g}": value for value in decisions[name].values}
+        if said not in has:
+            raise SpaceError(
+                f"accelerator '{text}': {name} is {said or 'nothing'}, but hardware space "
+                f"'{hardware_space_name(space)}' has {', '.join(has)}"
+            )
+        values[name] = has[said]
+    return space.choice(values)
 
 
 @cache

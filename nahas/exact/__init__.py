@@ -1,0 +1,1 @@
+"""The exact answer: every design of a joint space costed as the simulator costs it."""

@@ -1,0 +1,230 @@
+"""The best design of a joint space, known because every design was costed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nahas.accuracy.backend import Slow
+from nahas.cosearch import rewarded
+from nahas.designs import Design, design
+from nahas.errors import UsageError
+from nahas.exact.costs import Block, JointCosts, check_size
+from nahas.kernels.exact import ACCELERATOR, AREA, ENERGY, REWARD, TIES, judge
+from nahas.problem import Problem
+from nahas.reward import LOWEST, METRICS, Reward
+from nahas.spaces.space import ChoiceArray
+from nahas.study.trials import Trials
+
+Progress = Callable[[int, int], None]
+"""Told after every block how many designs have been costed, and of how many."""
+
+CLOSE = 1e-9
+"""How far a reward may be from the simulator's and the reward's own, as a part of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exact:
+    """What is true of all designs of a space under one reward.
+
+    Attributes:
+        reward: that is meant.
+        best: the best designs of distinct networks, each on its best accelerator, best first, in
+            the order of `nahas.designs.best_rows`: those within every target, then by reward, less
+            energy, less area; then the earlier accelerator and network.
+        highest: the design of the highest reward, whether it meets the targets or not.
+        ties: designs within every target that earn as much as the first of `best` (of all
+            designs, where none meets every target).
+        designs: how many were costed: all.
+        feasible: how many can run, and have an accuracy.
+        satisfied: how many of those meet every target.
+        pairs: mappings of a layer on an accelerator that were solved for it.
+        seconds: that it took, all rewards of the pass together.
+    """
+
+    reward: Reward
+    best: tuple[Design, ...]
+    highest: Design | None
+    ties: int
+    designs: int
+    feasible: int
+    satisfied: int
+    pairs: int
+    seconds: float
+
+    @property
+    def optimum(self) -> Design | None:
+        """The best design; None where none can run. `satisfied` of it says if targets are met."""
+        return self.best[0] if self.best else None
+
+
+def exact_optimum(
+    problem: Problem, reward: Reward, *, best: int = 10, progress: Progress = lambda *_: None
+) -> Exact:
+    """`exact_optima` of one reward."""
+    return exact_optima(problem, [reward], best=best, progress=progress)[0]
+
+
+def exact_optima(
+    problem: Problem,
+    rewards: Sequence[Reward],
+    *,
+    best: int = 10,
+    progress: Progress = lambda *_: None,
+) -> list[Exact]:
+    """The best designs under several rewards, in one pass over all designs.
+
+    What is reported is simulated and rewarded again by the problem itself.
+
+    Args:
+        problem: costed by the simulator; not of a cost model.
+        rewards: of which the best designs are sought.
+        best: distinct networks to report of each.
+        progress: told after every block.
+
+    Raises:
+        UsageError: when there are too many designs, or accuracies or costs come from something
+            that cannot be asked about all of them.
+    """
+    begun = time.monotonic()
+    costs = costs_of(problem)
+    judging = Judging(costs, problem.accuracy.accuracy(costs.networks), rewards)
+    walk(costs, judging.take, progress)
+    answers = [judging.answer(problem, i, best) for i in range(len(rewards))]
+    seconds = time.monotonic() - begun
+    return [replace(answer, seconds=seconds) for answer in answers]
+
+
+def costs_of(problem: Problem) -> JointCosts:
+    """The costs of every design of a problem.
+
+    Raises:
+        UsageError: when there are too many designs, accuracies are trained, or costs are not
+            the simulator's.
+    """
+    check_size(problem.joint)
+    if isinstance(problem.accuracy, Slow):
+        raise UsageError(
+            f"accuracies are '{problem.accuracy.label}', which takes seconds for each network, so "
+            "not every design can be had: name a --table or a --surrogate"
+        )
+    if problem.objective is None or problem.predict is not None:
+        raise UsageError(
+            "costs come from a cost model, but every design is costed by the simulator alone: "
+            "leave out --cost-model"
+        )
+    return JointCosts(problem.joint, problem.objective, problem.tables)
+
+
+def walk(costs: JointCosts, take: Callable[[Block], None], progress: Progress) -> None:
+    """Give every block of designs to `take`, and tell of it."""
+    done = 0
+    for block in costs.blocks():
+        take(block)
+        done += block.latency_ms.size
+        progress(done, len(costs))
+
+
+class Judging:
+    """Finds the best designs under several rewards, block by block.
+
+    Args:
+        costs: that the blocks are of.
+        accuracy: [N] in percent; NaN where it is not known.
+        rewards: R of them.
+    """
+
+    def __init__(
+        self, costs: JointCosts, accuracy: NDArray[np.float64], rewards: Sequence[Reward]
+    ) -> None:
+        self._costs, self._accuracy, self._rewards = costs, accuracy, rewards
+        self._goals = np.array([goal(reward) for reward in rewards])
+        self._best = np.zeros((len(rewards), 2, len(accuracy), 5))
+        self._best[..., REWARD] = -np.inf
+        self._met = np.zeros((len(rewards), len(accuracy)), np.int64)
+        self._feasible = 0
+
+    def take(self, block: Block) -> None:
+        """Judge the designs of a block."""
+        costs = (block.latency_ms, block.energy_mj, block.area_mm2)
+        judge(costs, self._accuracy, block.accelerators, self._goals, self._best, self._met)
+        known = np.isfinite(self._accuracy)
+        self._feasible += int(np.isfinite(block.latency_ms[known]).sum())
+
+    def answer(self, problem: Problem, i: int, best: int) -> Exact:
+        """What is true of all designs that were taken, under reward `i`."""
+        met, all_of = self._best[i]
+        is_met = np.isfinite(met[:, REWARD])
+        chosen = np.where(is_met[:, np.newaxis], met, all_of)
+        ranked = _ranked(chosen, ~is_met)
+        designs = self._designs(problem, i, ranked[:best], chosen)
+        highest = self._designs(problem, i, _ranked(all_of)[:1], all_of)
+        alike = is_met == is_met[ranked[0]] if ranked.size else is_met
+        equal = alike & (chosen[:, REWARD] == chosen[ranked[:1], REWARD].sum())
+        return Exact(
+            reward=self._rewards[i],
+            best=tuple(designs),
+            highest=highest[0] if highest else None,
+            ties=int(chosen[equal, TIES].sum()),
+            designs=len(self._costs),
+            feasible=self._feasible,
+            satisfied=int(self._met[i].sum()),
+            pairs=self._costs.pairs,
+            seconds=0.0,
+        )
+
+    def _designs(
+        self, problem: Problem, i: int, networks: NDArray[np.int64], found: NDArray[np.float64]
+    ) -> list[Design]:
+        """Networks on the accelerators that were found best, simulated."""
+        if not networks.size:
+            return []
+        accelerators = found[networks, ACCELERATOR].astype(np.int64)
+        trials = simulated(problem, self._rewards[i], self._costs.choices(networks, accelerators))
+        for name, seen in (("reward", REWARD), ("energy_mj", ENERGY), ("area_mm2", AREA)):
+            check_close(name, found[networks, seen], getattr(trials, name))
+        return [design(problem.joint, trials, row) for row in range(len(trials))]
+
+
+def simulated(problem: Problem, reward: Reward, choices: ChoiceArray) -> Trials:
+    """Choices [B, D] as the problem itself measures and rewards them, as trials without numbers."""
+    trials = rewarded(
+        choices, (problem.accuracies(choices), problem.cost(choices)), reward, first=0
+    )
+    return replace(trials, number=np.full(len(choices), -1))
+
+
+def check_close(
+    what: str, found: NDArray[np.float64], simulated: NDArray[np.float64], by: float = CLOSE
+) -> None:
+    """Raise unless what was summed up is what the simulator says.
+
+    Raises:
+        UsageError: naming both figures.
+    """
+    far = np.flatnonzero(~(np.abs(found - simulated) <= by * np.abs(simulated)))
+    if far.size:
+        raise UsageError(
+            f"the {what} of a design is {found[far[0]]!r} by its layers but {simulated[far[0]]!r} "
+            "by the simulator: this is an error of nahas, please report it"
+        )
+
+
+def goal(reward: Reward) -> list[float]:
+    """A reward as `kernels.exact.judge` reads it."""
+    limits = {target.metric: target.limit for target in reward.targets}
+    least = LOWEST if reward.adds else -np.inf
+    limited = [limits.get(metric, np.inf) for metric in METRICS]
+    return [*limited, reward.p, reward.q, float(reward.adds), least]
+
+
+def _ranked(found: NDArray[np.float64], *before: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Networks that have a design, best first; those for which a mask of `before` holds, last."""
+    keys = (found[:, AREA], found[:, ENERGY], -found[:, REWARD], *before)
+    order = np.lexsort(keys)
+    ranked: NDArray[np.int64] = order[np.isfinite(found[order, REWARD])]
+    return ranked

@@ -1,0 +1,143 @@
+"""Totals of all networks on many accelerators, and what rewards make of them.
+
+A network is a chain of links (`nahas.exact.chains`), each of which costs so many cycles and so
+much energy on an accelerator: its totals are their sums. Networks that begin alike share the sums
+of their beginning.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import prange
+from numpy.typing import NDArray
+
+from nahas.kernels._jit import kernel
+
+Array = NDArray[Any]
+
+TOGETHER = 64  # networks summed by one thread, one after the other
+
+LATENCY_LIMIT, ENERGY_LIMIT, AREA_LIMIT, MET, MISSED, ADDS, LEAST = range(7)
+"""Fields of a goal: limits, infinite where there is none; p, q; 1 where targets add; and the
+lowest reward."""
+
+REWARD, ENERGY, AREA, ACCELERATOR, TIES = range(5)
+"""What is remembered of the best design of a network."""
+
+
+@kernel(parallel=True)
+def add_up(
+    chains: tuple[Array, Array, Array, Array], links: tuple[Array, Array],
+    columns: Array, totals: tuple[Array, Array],
+) -> None:  # fmt: skip
+    """Write the cycles and the energy of N networks on A accelerators.
+
+    Sums go from the first link to the last. Each thread begins its networks afresh, so the
+    result does not depend on how many there are.
+
+    Args:
+        chains: as in `exact.Chains`: order [N], chains [N, L], lengths [N], shared [N].
+        links: cycles and energy [M, A] of every link; infinite where a layer cannot run.
+        columns: [A] where in the totals each accelerator is.
+        totals: cycles and energy [N, ...], written.
+    """
+    order, ids, lengths, shared = chains
+    size, width = ids.shape[0], columns.size
+    for block in prange((size + TOGETHER - 1) // TOGETHER):
+        sums = np.zeros((ids.shape[1] + 1, width))
+        energies = np.zeros((ids.shape[1] + 1, width))
+        for i in range(block * TOGETHER, min((block + 1) * TOGETHER, size)):
+            for j in range(shared[i] if i > block * TOGETHER else 0, lengths[i]):
+                extend(sums, links[0], ids[i, j], j)
+                extend(energies, links[1], ids[i, j], j)
+            row = order[i]
+            for a in range(width):
+                totals[0][row, columns[a]] = sums[lengths[i], a]
+                totals[1][row, columns[a]] = energies[lengths[i], a]
+
+
+@kernel(inline=True)
+def extend(sums: Array, links: Array, link: int, place: int) -> None:
+    """Write the sums after a link [A] beside those before it."""
+    for a in range(sums.shape[1]):
+        sums[place + 1, a] = sums[place, a] + links[link, a]
+
+
+@kernel(parallel=True)
+def judge(
+    costs: tuple[Array, Array, Array], accuracy: Array, accelerators: Array, goals: Array,
+    best: Array, met: Array,
+) -> None:  # fmt: skip
+    """Remember of every network its best design under every goal.
+
+    Better is more reward, then less energy, then less area, then the earlier accelerator. Each
+    thread looks at its own networks.
+
+    Args:
+        costs: latency in ms [N, A], energy in mJ [N, A], area in mm2 [A].
+        accuracy: [N] in percent; NaN where it is not known.
+        accelerators: [A] their numbers.
+        goals: [R, 7].
+        best: [R, 2, N, 5] of the designs that meet every target, and of all; changed.
+        met: [R, N] int64, designs that meet every target; changed.
+    """
+    latency, energy, area = costs
+    for n in prange(latency.shape[0]):
+        if not np.isfinite(accuracy[n]):
+            continue
+        for a in range(latency.shape[1]):
+            if latency[n, a] == np.inf:
+                continue
+            rest = (energy[n, a], area[a], float(accelerators[a]))
+            for r in range(goals.shape[0]):
+                goal = goals[r]
+                earned = earns(goal, accuracy[n], latency[n, a], energy[n, a], area[a])
+                remember(best[r, 1, n], earned, rest)
+                if (
+                    latency[n, a] <= goal[LATENCY_LIMIT]
+                    and energy[n, a] <= goal[ENERGY_LIMIT]
+                    and area[a] <= goal[AREA_LIMIT]
+                ):
+                    met[r, n] += 1
+                    remember(best[r, 0, n], earned, rest)
+
+
+@kernel(inline=True)
+def earns(goal: Array, accuracy: float, latency: float, energy: float, area: float) -> float:
+    """The reward of a design that runs; as `nahas.reward.Reward.of`."""
+    reward = accuracy
+    for target, metric in ((LATENCY_LIMIT, latency), (ENERGY_LIMIT, energy), (AREA_LIMIT, area)):
+        if goal[target] == np.inf:
+            continue
+        ratio = metric / goal[target]
+        weight = goal[MET] if ratio <= 1.0 else goal[MISSED]
+        if goal[ADDS] == 1.0:
+            reward += 100.0 * weight * abs(ratio - 1.0)
+        elif weight == -1.0:
+            reward /= ratio
+        elif weight != 0.0:
+            reward *= ratio**weight
+    earned: float = max(reward, goal[LEAST])
+    return earned
+
+
+@kernel(inline=True)
+def remember(best: Array, earned: float, rest: tuple[float, float, float]) -> None:
+    """Keep the better of the best so far [5] and a design, and count those that earn as much."""
+    if earned < best[REWARD]:
+        return
+    ties = best[TIES] + 1.0 if earned == best[REWARD] else 1.0
+    better = earned > best[REWARD]
+    if not better:
+        kept = (best[ENERGY], best[AREA], best[ACCELERATOR])
+        better = rest < kept
+    best[TIES] = ties
+    if better:
+        best[REWARD], best[ENERGY], best[AREA], best[ACCELERATOR] = (
+            earned,
+            rest[0],
+            rest[1],
+            rest[2],
+        )
