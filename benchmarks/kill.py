@@ -32,7 +32,15 @@ from nahas.study.store import Study
 from nahas.study.trials import Trials
 
 RESULTS = Path(__file__).parent / "results" / "kill.json"
-ROW = "{:<24} {:>6} {:>9} {:>9} {:>7} {:>7}"
+ROW = "{:<12} {:>6} {:>9} {:>9} {:>7} {:>7}"
+SEARCHES = {
+    "ppo": {"controller": "ppo"},
+    "reinforce": {"controller": "reinforce"},
+    "random": {"controller": "random"},
+    "phase": {"controller": "reinforce", "strategy": "phase"},
+}
+"""What is killed, by a name: options of `Search`."""
+
 WHILE_STARTING = 0.15
 """The share of lives that end before their first batch."""
 
@@ -119,7 +127,6 @@ def compared(search: Search, kills: int, folder: Path) -> dict[str, Any]:
         "controller": _same_state(broken, unbroken),
     }
     return {
-        "search": _name(search),
         "kills": kills,
         "while_starting": lives.starting,
         "lost_trials": lives.lost,
@@ -202,10 +209,6 @@ def _same_state(a: Search, b: Search) -> bool:
     return both[0] == both[1]
 
 
-def _name(search: Search) -> str:
-    return search.controller
-
-
 def main() -> int:
     """Run the kill test."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -213,7 +216,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--controllers", nargs="+", default=["ppo", "reinforce", "random"])
+    parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES))
     parser.add_argument("--save", action="store_true", help=f"write {RESULTS.name}")
     options = parser.parse_args()
     if options.life:
@@ -223,14 +226,14 @@ def main() -> int:
     print(f"{options.kills} kills over {options.trials} trials, compared bit for bit")
     print(ROW.format("search", "kills", "starting", "again", "lost", "equal"))
     rows = []
-    for controller in options.controllers:
-        search = Search(controller=controller, trials=options.trials, seed=options.seed)
+    for name in options.searches:
+        search = Search(**SEARCHES[name], trials=options.trials, seed=options.seed)
         with tempfile.TemporaryDirectory() as folder:
-            row = compared(search, options.kills, Path(folder))
+            row = {"search": name, **compared(search, options.kills, Path(folder))}
         rows.append(row)
         said = "yes" if all(row["equal"].values()) else "NO"
-        names = ("search", "kills", "while_starting", "proposed_again", "lost_trials")
-        print(ROW.format(*(row[name] for name in names), said), flush=True)
+        keys = ("search", "kills", "while_starting", "proposed_again", "lost_trials")
+        print(ROW.format(*(row[key] for key in keys), said), flush=True)
     if options.save:
         run = manifest(
             "benchmarks/kill.py",

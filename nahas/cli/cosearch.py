@@ -125,6 +125,7 @@ def _searched(
     """Search, once all that was asked for has been found usable; till then nothing is written."""
     from nahas.cli.dashboard import Board, dashboard
     from nahas.cli.tally import Tally
+    from nahas.phases import plan_of
     from nahas.problem import problem_of
     from nahas.strategies import check, searched
 
@@ -136,7 +137,8 @@ def _searched(
     tally = Tally(search.trials, origin.notes["targets"], time_limit_s=search.time_limit_s)
     if search.resume:
         tally.recall(_learnt(search))
-    board = Board(tally, origin.notes.get("phases", ()))
+    phases = [(phase.searches, phase.start) for phase in plan_of(problem, search).phases]
+    board = Board(tally, phases if len(phases) > 1 else ())
     with _told_of_signals(board.stop), dashboard(out, board) as show:
 
         def tell(trials: Trials) -> None:
