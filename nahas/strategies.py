@@ -82,8 +82,11 @@ def searched(
     return replace(result, stop=stop, seconds=seconds, study=search.study)
 
 
-def check(problem: Problem, search: Search) -> None:
+def check(problem: Problem, search: Search) -> Origin:
     """Raise what `searched` would raise before it measures anything; write nothing.
+
+    Returns:
+        what the search is of; its notes say the targets.
 
     Raises:
         NahasError: whatever of the options cannot be used, or of the study to be resumed.
@@ -93,6 +96,7 @@ def check(problem: Problem, search: Search) -> None:
         check_exists(search.study)
         with Study.read(search.study) as study:
             origin.check_continues(study.origin, search.study)
+    return origin
 
 
 def _checked(problem: Problem, search: Search) -> tuple[Run, Reward, Origin]:

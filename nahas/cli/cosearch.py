@@ -21,7 +21,7 @@ from nahas.cli.options import (
     use_workers,
     workers_option,
 )
-from nahas.cli.output import Output, Ticker, table
+from nahas.cli.output import Output, table
 from nahas.cli.search_options import DOWNLOAD, search_options, with_absolute_paths
 from nahas.cli.settings import settings_text
 from nahas.errors import StudyError, UsageError
@@ -110,22 +110,38 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
 
 def _searched(out: Output, search: Search, folder: Path, options: dict[str, Any]) -> SearchResult:
     """Search, once all that was asked for has been found usable; till then nothing is written."""
+    from nahas.cli.dashboard import Board, dashboard
+    from nahas.cli.tally import Tally
     from nahas.problem import problem_of
     from nahas.strategies import check, searched
 
     problem = problem_of(search)
-    check(problem, search)
+    origin = check(problem, search)
     trackers = _trackers(search, options["trackers"])
     _prepare(folder, options)
     out.say(f"searching with seed {search.seed} into {folder}")
-    with _terminated_like_interrupted(), out.progress("searching", search.trials) as progress:
-        watchers: list[Watcher] = [_Watch(progress), *trackers]
+    tally = Tally(search.trials, origin.notes["targets"], time_limit_s=search.time_limit_s)
+    if search.resume:
+        tally.recall(_learnt(search))
+    board = Board(tally, origin.notes.get("phases", ()))
+    with _terminated_like_interrupted(), dashboard(out, board) as show:
+        watchers: list[Watcher] = [show, *trackers]
 
         def tell(trials: Trials) -> None:
             for watch in watchers:
                 watch(trials)
 
         return searched(problem, search, tell)
+
+
+def _learnt(search: Search) -> Trials:
+    """The trials that a resumed search goes on from."""
+    from nahas.study.store import Study
+
+    assert search.study is not None
+    with Study.read(search.study) as study:
+        kept = study.state()
+        return study.trials()[: kept[0] if kept else 0]
 
 
 def _folder(options: dict[str, Any]) -> Path:
@@ -218,23 +234,6 @@ def _trackers(search: Search, names: Iterable[str]) -> list[Watcher]:
     from nahas import plugins
 
     return [plugins.plugin(plugins.TRACKERS, name)(search) for name in names]
-
-
-class _Watch:
-    """Turns batches of trials into progress: the best so far, and how many miss a target."""
-
-    def __init__(self, progress: Ticker) -> None:
-        self._progress = progress
-        self._best = 0.0
-        self._seen = self._missed = 0
-
-    def __call__(self, trials: Trials) -> None:
-        self._best = max(self._best, float(trials.reward.max()))
-        self._seen += len(trials)
-        self._missed += int((~trials.satisfied).sum())
-        missed = self._missed / self._seen
-        note = f"best reward {self._best:.2f}, {missed:.0%} miss a target"
-        self._progress.update(int(trials.number[-1]) + 1, note)
 
 
 def _finish(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nahas.errors import StudyError
 from nahas.files import written_whole
-from nahas.study import schema
+from nahas.study import migrations, schema
 
 _HEADER = b"SQLite format 3\x00"
 
@@ -31,13 +31,15 @@ def make(path: Path, row: tuple[object, ...]) -> None:
 
 
 def writable(path: Path) -> sqlite3.Connection:
-    """Open for the one writer."""
+    """Open for the one writer; a study of an older schema is brought up to today's."""
     _check_header(path)
     database = sqlite3.connect(path, isolation_level=None)
     try:
-        _check(database, path)
+        version = _check(database, path)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
+        if version < schema.SCHEMA_VERSION:
+            migrations.migrate_file(database, path)
     except BaseException:
         database.close()
         raise
@@ -45,14 +47,17 @@ def writable(path: Path) -> sqlite3.Connection:
 
 
 def readable(path: Path) -> sqlite3.Connection:
-    """Open for reading; a study at rest in a folder that cannot be written is read as it lies."""
+    """Open for reading; a study at rest in a folder that cannot be written is read as it lies.
+
+    Of a study of an older schema a copy is made in memory, brought up to today's.
+    """
     _check_header(path)
     address = path.absolute().as_uri() + "?mode=ro"
     at_rest = not path.with_name(path.name + "-wal").exists()
     for suffix in ("", "&immutable=1") if at_rest else ("",):
         database = sqlite3.connect(address + suffix, uri=True, isolation_level=None)
         try:
-            _check(database, path)
+            version = _check(database, path)
         except sqlite3.OperationalError:
             database.close()
             if suffix or not at_rest:
@@ -61,8 +66,17 @@ def readable(path: Path) -> sqlite3.Connection:
             database.close()
             raise
         else:
-            return database
+            return database if version == schema.SCHEMA_VERSION else _brought_up(database)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _brought_up(old: sqlite3.Connection) -> sqlite3.Connection:
+    try:
+        database = migrations.migrated_copy(old)
+    finally:
+        old.close()
+    database.row_factory = sqlite3.Row
+    return database
 
 
 def check_exists(path: Path) -> None:
@@ -83,10 +97,16 @@ def _check_header(path: Path) -> None:
         )
 
 
-def _check(database: sqlite3.Connection, path: Path) -> None:
-    """Set rows to be read by name; raise a StudyError when the file is newer or damaged."""
+def _check(database: sqlite3.Connection, path: Path) -> int:
+    """Set rows to be read by name; raise a StudyError when the file is newer or damaged.
+
+    Returns:
+        its schema.
+    """
     database.row_factory = sqlite3.Row
-    version = database.execute("PRAGMA user_version").fetchone()[0]
+    version = migrations.version_of(database)
+    if version < min(migrations.FROM):
+        raise sqlite3.DatabaseError(f"there is no schema {version}")
     if version > schema.SCHEMA_VERSION:
         raise StudyError(
             f"study {path} has schema {version}, but this nahas knows up to "
@@ -95,6 +115,7 @@ def _check(database: sqlite3.Connection, path: Path) -> None:
     found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise sqlite3.DatabaseError(found)
+    return version
 
 
 @contextmanager

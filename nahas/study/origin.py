@@ -16,6 +16,9 @@ from nahas.study.schema import SCHEMA_VERSION
 _NOTES = {"accuracy": str, "targets": dict, "baseline": dict}
 """What every study notes, and in which of JSON's types."""
 
+_ONCE = {"hardware_space": "paper"}
+"""Options that came later: a study that does not name one was searched so."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
@@ -80,7 +83,7 @@ class Origin:
                 f"study {path} has seed {kept.seed}, not {self.seed}: "
                 f"continue it with seed {kept.seed}, or name another study"
             )
-        mine, theirs = json.loads(_text(self.options)), dict(kept.options)
+        mine, theirs = _ONCE | json.loads(_text(self.options)), _ONCE | dict(kept.options)
         for name in sorted(mine.keys() | theirs.keys()):
             if mine.get(name) != theirs.get(name):
                 raise StudyError(

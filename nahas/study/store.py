@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
+from itertools import repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.errors import StudyError
+from nahas.spaces.space import ChoiceArray
 from nahas.study import schema
 from nahas.study.file import check_exists, damaged, in_sentences, make, readable, writable
 from nahas.study.lock import WriterLock
@@ -80,13 +82,15 @@ class Study:
                 search.
         """
         check_exists(path)
-        study = cls(path, WriterLock(path))
+        lock = WriterLock(path)
         try:
-            origin.check_continues(study.origin, path)
-        except StudyError:
-            study.close()
+            # Before it is opened for writing, which may change it.
+            with cls.read(path) as kept:
+                origin.check_continues(kept.origin, path)
+        except BaseException:
+            lock.release()
             raise
-        return study
+        return cls(path, lock)
 
     @classmethod
     def read(cls, path: Path) -> Study:
@@ -99,9 +103,20 @@ class Study:
         return cls(path, None)
 
     def keep(
-        self, trials: Trials, batch: int, state: Mapping[str, NDArray[np.generic]] | None
+        self,
+        trials: Trials,
+        batch: int,
+        state: Mapping[str, NDArray[np.generic]] | None,
+        in_flight: Mapping[int, ChoiceArray] | None = None,
     ) -> None:
         """Write one batch of trials and, unless None, the controller state after it.
+
+        Args:
+            trials: of the batch.
+            batch: its number.
+            state: of the controller.
+            in_flight: by number, the choices [B, D] of the batches that the controller of that
+                state has proposed and not learnt from; None is none.
 
         Raises:
             StudyError: saying which trials are lost, when the file cannot take them.
@@ -113,6 +128,9 @@ class Study:
             self._database.executemany(schema.PUT_TRIAL, _rows_of(trials, batch))
             if blob is not None:
                 self._database.execute(schema.PUT_STATE, (last + 1, blob))
+                self._database.execute("DELETE FROM in_flight")
+                flying = ((n, _bytes(choices)) for n, choices in (in_flight or {}).items())
+                self._database.executemany(schema.PUT_IN_FLIGHT, flying)
 
     def keep_simulated(self, trials: Trials) -> None:
         """Write what the simulator says of some trials of predicted costs, and of no others.
@@ -178,6 +196,21 @@ class Study:
         with in_sentences(self.path):
             row = self._database.execute("SELECT trials, state FROM controller").fetchone()
         return None if row is None else (row["trials"], unpacked(row["state"]))
+
+    def in_flight(self) -> dict[int, ChoiceArray]:
+        """The batches that the kept controller has proposed and not learnt from, in order."""
+        space = self.origin.space
+        with in_sentences(self.path):
+            rows = self._database.execute(schema.GET_IN_FLIGHT).fetchall()
+        flying = {}
+        for row in rows:
+            try:
+                choices = np.frombuffer(row["choices"], _CHOICE).astype(np.int64)
+                flying[row["batch"]] = choices.reshape(-1, len(space.decisions))
+                space.check(flying[row["batch"]])
+            except Exception as error:
+                raise damaged(self.path, f"a batch in flight makes no sense: {error}") from error
+        return flying
 
     def rows(self) -> list[dict[str, Any]]:
         """Trials as flat dictionaries: the measures, then the value of every decision.
@@ -254,24 +287,32 @@ class Study:
 
 def _rows_of(trials: Trials, batch: int) -> Iterator[tuple[object, ...]]:
     """Rows of table `trials`. SQLite keeps NaN as NULL, and infinity as itself."""
-    feasible = trials.feasible
     choices = trials.choices.astype(_CHOICE)
-    for i in range(len(trials)):
-        yield (
-            int(trials.number[i]),
-            batch,
-            choices[i].tobytes(),
-            float(trials.accuracy[i]),
-            float(trials.latency_ms[i]),
-            float(trials.energy_mj[i]),
-            float(trials.area_mm2[i]),
-            int(trials.parameters[i]),
-            int(trials.reason[i]),
-            float(trials.reward[i]),
-            bool(feasible[i]),
-            bool(trials.satisfied[i]),
-            float(trials.time[i]),
-        )
+    columns = (
+        trials.accuracy,
+        trials.latency_ms,
+        trials.energy_mj,
+        trials.area_mm2,
+        trials.parameters,
+        trials.reason,
+        trials.reward,
+        trials.feasible,
+        trials.satisfied,
+        trials.time,
+        trials.phase,
+        trials.failure,
+    )
+    return zip(
+        trials.number.tolist(),
+        repeat(batch, len(trials)),
+        (row.tobytes() for row in choices),
+        *(column.tolist() for column in columns),
+        strict=True,
+    )
+
+
+def _bytes(choices: ChoiceArray) -> bytes:
+    return choices.astype(_CHOICE).tobytes()
 
 
 def _plain(value: np.generic) -> int | float | None:

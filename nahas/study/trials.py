@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,10 @@ class Trials:
         reward: [T] what the controller was told.
         satisfied: [T] feasible and within every target.
         time: [T] when the trial was kept, in seconds since 1970.
+        phase: [T] the part of the search that proposed it, from 0; 0 where there is one.
+        failure: [T] why the accuracy could not be had; 0 is that it was, or that nobody says.
+
+    The last two are 0 unless they are given.
     """
 
     number: NDArray[np.int64]
@@ -41,6 +45,13 @@ class Trials:
     reward: NDArray[np.float64]
     satisfied: NDArray[np.bool_]
     time: NDArray[np.float64]
+    phase: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    failure: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __post_init__(self) -> None:
+        for name in ("phase", "failure"):
+            if not len(getattr(self, name)):
+                object.__setattr__(self, name, np.zeros(len(self.number), np.int64))
 
     def __len__(self) -> int:
         return len(self.number)

@@ -97,6 +97,26 @@ class TestKeeping:
             study.keep(batch_of(4), 1, state_of(1))
             assert same(study.trials(), joined([batch_of(0), batch_of(4)]))
 
+    def test_gives_back_batches_in_flight_with_the_state_that_proposed_them(self, path, origin):
+        flying = {
+            2: SPACE.sample(4, np.random.default_rng(0)),
+            1: SPACE.sample(3, np.random.default_rng(1)),
+        }
+        with Study.create(path, origin, 1.0) as study:
+            study.keep(batch_of(0), 0, state_of(0), flying)
+            study.keep(batch_of(4)[:2], 1, None)  # without a state nothing else is in flight
+            read = study.in_flight()
+            assert list(read) == [1, 2]
+            assert all(read[n].tolist() == flying[n].tolist() for n in flying)
+            study.keep(batch_of(4), 1, state_of(1))
+            assert study.in_flight() == {}
+
+    def test_gives_back_phases_and_failures(self, path, origin):
+        trials = replace(batch_of(0), phase=np.array([0, 0, 1, 1]), failure=np.array([0, 2, 0, 1]))
+        with Study.create(path, origin, 1.0) as study:
+            study.keep(trials, 0, None)
+            assert same(study.trials(), trials)
+
     def test_an_empty_study_has_no_trials(self, path, origin):
         with Study.create(path, origin, 1.0) as study:
             assert same(study.trials(), no_trials(3))
@@ -217,6 +237,7 @@ class TestRefusals:
             ("DELETE FROM trials", "its 0 trials are not those from 0 to 3"),
             ("UPDATE trials SET reward = 'high'", "a trial's reward is no number"),
             ("DROP TABLE trials", "no such table"),
+            ("INSERT INTO in_flight VALUES (1, x'0900')", "a batch in flight makes no sense"),
         ],
     )
     def test_of_rows_that_make_no_sense(self, path, origin, statement, message):
@@ -229,7 +250,7 @@ class TestRefusals:
 
         def read_all():
             with Study.read(path) as study:
-                return study.trials(), study.state()
+                return study.trials(), study.state(), study.in_flight()
 
         with pytest.raises(StudyError, match=message) as raised:
             read_all()
