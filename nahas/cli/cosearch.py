@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,8 +29,7 @@ from nahas.errors import StudyError, UsageError
 if TYPE_CHECKING:
     from nahas.strategies import Search, SearchResult
     from nahas.study.trials import Trials
-
-    Watcher = Callable[[Trials], None]
+    from nahas.trackers.told import Trackers
 
 EXIT_NOTHING_FEASIBLE = 3
 EXIT_INTERRUPTED = 130
@@ -103,33 +102,38 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
     folder = _folder(options)
     options = with_absolute_paths(options)
     search = _search(options, study=folder / STUDY_FILE)
+    from nahas.trackers.told import Trackers
+
     started = time.monotonic()
-    result = _searched(out, search, folder, options)
-    return _finish(out, result, folder, options, time.monotonic() - started)
+    with Trackers.of(search, options["trackers"], out.warn) as trackers:
+        result = _searched(out, search, folder, options, trackers)
+        return _finish(out, result, folder, options, time.monotonic() - started, trackers)
 
 
-def _searched(out: Output, search: Search, folder: Path, options: dict[str, Any]) -> SearchResult:
+def _searched(
+    out: Output, search: Search, folder: Path, options: dict[str, Any], trackers: Trackers
+) -> SearchResult:
     """Search, once all that was asked for has been found usable; till then nothing is written."""
     from nahas.cli.dashboard import Board, dashboard
     from nahas.cli.tally import Tally
     from nahas.problem import problem_of
     from nahas.strategies import check, searched
+    from nahas.study.trials import no_trials
 
     problem = problem_of(search)
     origin = check(problem, search)
-    trackers = _trackers(search, options["trackers"])
     _prepare(folder, options)
     out.say(f"searching with seed {search.seed} into {folder}")
     tally = Tally(search.trials, origin.notes["targets"], time_limit_s=search.time_limit_s)
-    if search.resume:
-        tally.recall(_learnt(search))
+    earlier = _learnt(search) if search.resume else no_trials(len(origin.space.decisions))
+    tally.recall(earlier)
+    trackers.begin(earlier)
     board = Board(tally, origin.notes.get("phases", ()))
     with _terminated_like_interrupted(), dashboard(out, board) as show:
-        watchers: list[Watcher] = [show, *trackers]
 
         def tell(trials: Trials) -> None:
-            for watch in watchers:
-                watch(trials)
+            show(trials)
+            trackers(trials)
 
         return searched(problem, search, tell)
 
@@ -230,14 +234,13 @@ def _prepare(folder: Path, options: dict[str, Any]) -> None:
     write_text(folder / OPTIONS_FILE, settings_text("cosearch", kept))
 
 
-def _trackers(search: Search, names: Iterable[str]) -> list[Watcher]:
-    from nahas import plugins
-
-    return [plugins.plugin(plugins.TRACKERS, name)(search) for name in names]
-
-
 def _finish(
-    out: Output, result: SearchResult, folder: Path, options: dict[str, Any], wall_seconds: float
+    out: Output,
+    result: SearchResult,
+    folder: Path,
+    options: dict[str, Any],
+    wall_seconds: float,
+    trackers: Trackers,
 ) -> int:
     """Draw, print, and say how it ended."""
     from nahas.cosearch import Stop
@@ -259,6 +262,7 @@ def _finish(
     for name, content in (("manifest.json", made), ("best.json", told)):
         write_text(folder / name, json_text(content))
         files.append(folder / name)
+    trackers.end(result, files)
     out.show(
         {**told, "files": files},
         designs_table(result, options["best"]),

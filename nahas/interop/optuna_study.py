@@ -109,15 +109,20 @@ class _Writer:
         if not is_known(path) or not len(self._result.trials):
             self.slowly(url)
             return
+        import optuna
         from optuna.distributions import distribution_to_json
 
         draft = f".{self._name}.{os.getpid()}"
         rows = rows_of(self._result, self._created, self.names)
+        texts = {name: distribution_to_json(each) for name, each in self._of.items()}
         with _storage(url) as storage:
             made = self._created_in(storage, draft)
-            made.add_trial(self._frozen(next(rows)))
-        texts = {name: distribution_to_json(each) for name, each in self._of.items()}
-        insert(path, draft, self._name, texts, rows)
+            try:
+                made.add_trial(self._frozen(next(rows)))
+                insert(path, draft, self._name, texts, rows)
+            except BaseException:
+                optuna.delete_study(study_name=draft, storage=storage)
+                raise
 
     def slowly(self, url: str) -> None:
         """Write by Optuna's own functions, trial by trial."""

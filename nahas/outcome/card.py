@@ -182,9 +182,8 @@ def _targets(card: Mapping[str, Any]) -> str:
     for target in card["targets"]:
         name = target["metric"]
         unit = UNITS.get(name, "")
-        verdict = (
-            "met" if target["met"] else f"missed by {target['value'] / target['limit'] - 1:.1%}"
-        )
+        over = target["value"] / target["limit"] - 1
+        verdict = "met" if target["met"] else f"missed by {over:.1%}"
         lines.append(f"| {WORDS.get(name, name)} | {target['limit']:.4g} {unit} | {verdict} |")
     return "\n".join(["## Targets", "", "| | at most | |", "| --- | --- | --- |", *lines])
 

@@ -91,7 +91,7 @@ def _of(result: SearchResult, number: int, rank: int | None) -> Chosen:
             f"trial {number} of {_name(result)} cannot run: its accelerator lacks "
             f"{told.reason.replace('_', ' ')} for {told.network}: give another --trial"
         )
-    networks, accelerators = result.joint.split(trials.choices[[number]])
+    networks, _ = result.joint.split(trials.choices[[number]])
     built, hardware = result.joint.designs(trials.choices[[number]])
     return Chosen(
         design=replace(deviating(told, result.deviations), trial=number),

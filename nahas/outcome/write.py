@@ -47,6 +47,9 @@ REBUILD = "rebuild.py"
 SPACE = "space.py"
 TABLES = "tables"
 
+NESTED = ("loops", "keep", "fused")
+"""What the document says of a layer in more than a word."""
+
 
 def write_outcome(  # each is an option of the command
     result: SearchResult,
@@ -79,7 +82,7 @@ def write_outcome(  # each is an option of the command
     own, cost = _simulated(result, origin, of, tables)
     model = model_of(result, of, child)
     with _replaced_whole(folder) as new:
-        made = _costs_and_mappings(new, cost, own)
+        written = _costs_and_mappings(new, cost, own)
         space_file = _copied_space(result, new)
         if tables is not None:
             _copy_tables(tables, new / TABLES)
@@ -93,8 +96,8 @@ def write_outcome(  # each is an option of the command
             model_name=model.name,
         )
         _write(new / REBUILD, recipe.text())
-        card = _card(result, origin, of, cost, model, made)
-        card = replace(card, network_file=space_file, sha256=_hashes(new)).document()
+        made = _card(result, origin, of, cost, model, written)
+        card = replace(made, network_file=space_file, sha256=_hashes(new)).document()
         _write(new / CARD, json_text(card))
         _write(new / PAGE, card_page(card))
     return card
@@ -192,17 +195,11 @@ def _uncommented(path: Path) -> str:
 
 def layer_rows(document: Mapping[str, Any]) -> str:
     """Every layer of a simulation as a row of CSV; of nested values what JSON alone has."""
-    rows = [
-        {name: value for name, value in layer.items() if not isinstance(value, dict | list)}
-        for layer in document["layers"]
-    ]
-    names = list(
-        dict.fromkeys(name for row in rows for name in row if name not in ("loops", "keep"))
-    )
+    names = [name for name in document["layers"][0] if name not in NESTED]
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(document["layers"])
     return text.getvalue()
 
 
@@ -243,9 +240,9 @@ def _card(  # what is known of a design comes from as many places
     of: Chosen,
     cost: NetworkCost,
     model: OutcomeModel,
-    made: Mapping[str, Any],
+    written: Mapping[str, Any],
 ) -> Card:
-    document, design = made["document"], of.design
+    document, design = written["document"], of.design
     predicted = design.predicted
     if predicted is None and not of.simulated:
         names = ("latency_ms", "energy_mj", "area_mm2", "reward")
@@ -265,7 +262,7 @@ def _card(  # what is known of a design comes from as many places
         predicted=told,
         model=model.document(),
         layers=layer_summaries(document),
-        mappings=made["mappings"],
+        mappings=written["mappings"],
         found={
             "study": None if result.study is None else result.study.name,
             "trial": design.trial,
