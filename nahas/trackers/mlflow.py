@@ -6,6 +6,8 @@ experiment is MLFLOW_EXPERIMENT_NAME's, else `nahas`.
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "nahas"
 
-STUDY_TAG = "nahas.study"
-"""Tag of a run that says which study it tells of; a resumed search looks for it."""
+STUDY_TAG, HASH_TAG = "nahas.study", "nahas.study_hash"
+"""Tags of a run that say which study it tells of: the file, for people, and a hash of its name,
+which needs no quotes and which a resumed search looks for."""
 
 ARTIFACTS = ("report.html", "best.json")
 """Files of a report that are kept with the run."""
@@ -48,8 +51,10 @@ def tracker(search: Search) -> MLflow:
         raise UsageError(
             f"MLflow cannot be imported ({error}): pip install 'nahas[mlflow]'"
         ) from error
+    # It tells of the tables of its database, level by level.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     if search.study is None:
-        raise UsageError("tracker 'mlflow' goes by the study: name its file with --study")
+        raise UsageError("tracker 'mlflow' goes by the study: give it a file")
     return MLflow(search, MlflowClient)
 
 
@@ -76,7 +81,7 @@ class MLflow:
             return
         assert self._search.study is not None  # it was asked for
         folder = self._search.study.absolute().parent
-        tags = {STUDY_TAG: str(self._search.study.absolute())}
+        tags = {STUDY_TAG: str(self._search.study.absolute()), HASH_TAG: self._hash}
         tags |= {f"version.{name}": text for name, text in versions().items() if text is not None}
         made = self._client.create_run(experiment, run_name=folder.name, tags=tags)
         self._run = made.info.run_id
@@ -104,15 +109,18 @@ class MLflow:
 
     def _former(self, experiment: str) -> str | None:
         """The latest run that tells of the study."""
-        assert self._search.study is not None  # it was asked for
-        path = str(self._search.study.absolute()).replace("'", "\\'")
         runs = self._client.search_runs(
             [experiment],
-            filter_string=f"tags.`{STUDY_TAG}` = '{path}'",
+            filter_string=f"tags.`{HASH_TAG}` = '{self._hash}'",
             order_by=["attributes.start_time DESC"],
             max_results=1,
         )
         return runs[0].info.run_id if runs else None
+
+    @property
+    def _hash(self) -> str:
+        assert self._search.study is not None  # it was asked for
+        return hashlib.sha256(str(self._search.study.absolute()).encode()).hexdigest()[:16]
 
     def _log_parameters(self) -> None:
         from mlflow.entities import Param
