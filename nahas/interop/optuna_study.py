@@ -34,6 +34,9 @@ METRICS = ("accuracy", "latency_ms", "energy_mj", "area_mm2")
 
 REWARD = ("reward",)
 
+PARETO = "pareto"
+"""What the option `reward` of a study says in Pareto mode."""
+
 MAXIMISED = ("accuracy", "reward")
 
 
@@ -98,8 +101,7 @@ class _Writer:
     ) -> None:
         self._result, self._created, self._of = result, created, of
         self._name, self._replace = name, replace
-        pareto = bool(result.options.get("pareto"))
-        self.names = METRICS if pareto else REWARD
+        self.names = METRICS if result.options.get("reward") == PARETO else REWARD
 
     def into(self, path: Path) -> None:
         """Write into a SQLite file: all at once where its tables are the known ones."""

@@ -13,9 +13,18 @@ from nahas.hardware import Hardware
 from nahas.network import Network
 from nahas.result import SearchResult
 from nahas.spaces.space import ChoiceArray
+from nahas.study.front import front
 
 BEST = "best"
 """What `--trial` says instead of a number."""
+
+PARETO = "pareto"
+"""What the option `reward` of a study says in Pareto mode."""
+
+OBJECTIVES = ("accuracy", "latency_ms", "energy_mj", "area_mm2")
+
+MOST_NAMED = 8
+"""Trials of a front that a sentence names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +57,14 @@ def chosen(result: SearchResult, trial: str | int = BEST, rank: int | None = Non
         rank: among the best designs, of distinct networks.
 
     Raises:
-        UsageError: when a rank goes with a number, or is beyond the designs that can run.
-        StudyError: when there is no such trial, or it cannot run; it says why.
+        UsageError: when a rank goes with a number, or the best is asked of a Pareto search.
+        StudyError: when there is no such trial or rank, or it cannot run; it says why.
     """
     if trial != BEST:
         if rank is not None:
             raise UsageError(f"--rank is {rank}, but ranks are of the best: leave out --trial")
         return _of(result, _row(result, int(trial)), None)
+    _check_has_best(result)
     rank = 1 if rank is None else rank
     predicted = None if result.simulated is None else result.trials
     found = best_designs(result.joint, result.true, rank, predicted, result.deviations)
@@ -66,6 +76,19 @@ def chosen(result: SearchResult, trial: str | int = BEST, rank: int | None = Non
     number = found[-1].trial
     assert number is not None  # best designs are trials
     return _of(result, number, rank)
+
+
+def _check_has_best(result: SearchResult) -> None:
+    """Refuse to choose where a search was for a front: no design of it is the best."""
+    if result.options.get("reward") != PARETO:
+        return
+    rows = front(result.true, OBJECTIVES)[::-1]
+    numbers = ", ".join(str(number) for number in result.true.number[rows[:MOST_NAMED]])
+    more = "" if len(rows) <= MOST_NAMED else f" and {len(rows) - MOST_NAMED} more"
+    raise UsageError(
+        f"{_name(result)} is of a Pareto search, where no design is the best: give --trial N, one "
+        f"of its front, the most accurate first: {numbers}{more}"
+    )
 
 
 def _row(result: SearchResult, number: int) -> int:

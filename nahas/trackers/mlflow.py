@@ -18,7 +18,7 @@ from nahas.errors import UsageError
 from nahas.files import plain
 from nahas.manifest import versions
 from nahas.study.trials import Trials
-from nahas.trackers.scalars import Scalars
+from nahas.trackers.scalars import scalars_of
 
 if TYPE_CHECKING:
     from nahas.problem import Search
@@ -65,7 +65,7 @@ class MLflow:
         self._search, self._connect = search, client
         self._client: Any = None
         self._run = ""
-        self._scalars = Scalars()
+        self._scalars = scalars_of(search)
 
     def begin(self, earlier: Trials) -> None:
         """Continue the run of the study, or start one."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nahas.errors import UsageError
 from nahas.study.trials import Trials
-from nahas.trackers.scalars import Scalars
+from nahas.trackers.scalars import Scalars, scalars_of
 
 if TYPE_CHECKING:
     from nahas.problem import Search
@@ -46,7 +46,7 @@ def tracker(search: Search) -> TensorBoard:
         raise UsageError(
             "tracker 'tensorboard' writes beside the study: name its file with --study"
         )
-    return TensorBoard(search.study.parent / FOLDER, event_pb2.Event)
+    return TensorBoard(search.study.parent / FOLDER, event_pb2.Event, scalars_of(search))
 
 
 class TensorBoard:
@@ -55,10 +55,10 @@ class TensorBoard:
     A search that begins anew removes the curves of the one before; a resumed one goes on.
     """
 
-    def __init__(self, folder: Path, event: Any) -> None:
+    def __init__(self, folder: Path, event: Any, scalars: Scalars) -> None:
         self._folder, self._event = folder, event
         self._records: Any = None
-        self._scalars = Scalars()
+        self._scalars = scalars
 
     def begin(self, earlier: Trials) -> None:
         """Begin a file of events."""

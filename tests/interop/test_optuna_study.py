@@ -119,7 +119,7 @@ def test_the_tables_of_this_optuna_are_known(optuna, tmp_path):
 
 
 def test_in_pareto_mode_the_objectives_are_the_values(optuna, result, tmp_path):
-    pareto = replace(result, targets={}, options={**result.options, "pareto": True})
+    pareto = replace(result, targets={}, options={**result.options, "reward": "pareto"})
     write_study(pareto, CREATED, str(tmp_path / "o.db"), "one")
     study, _ = read(optuna, tmp_path / "o.db")
     assert [each.name for each in study.directions] == ["MAXIMIZE", *["MINIMIZE"] * 3]

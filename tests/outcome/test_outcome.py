@@ -223,6 +223,15 @@ class TestChosen:
         with pytest.raises(UsageError, match="--rank is 2, but ranks are of the best"):
             chosen(result, 17, 2)
 
+    def test_of_a_pareto_search_no_design_is_the_best(self, result, origin, tmp_path):
+        options = {**result.options, "reward": "pareto", "targets": {}}
+        pareto = replace(result, options=options, targets={})
+        with pytest.raises(UsageError, match=r"no design is the best: give --trial N, one of its"):
+            chosen(pareto)
+        card = write_outcome(pareto, origin, chosen(pareto, 7), tmp_path / "new")
+        assert card["targets"] == []
+        assert "## Targets\n\nNone." in (tmp_path / "new" / "card.md").read_text()
+
     def test_what_cannot_run_is_refused_with_its_reason(self, result):
         reason = np.where(result.trials.number == 3, 1, 0)
         broken = replace(result, trials=replace(result.trials, reason=reason))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -94,6 +96,16 @@ def test_scalars_are_of_the_batch_and_of_all_before():
     resumed = Scalars()
     resumed.recall(TRIALS[:20])
     assert resumed.after(TRIALS[20:40]) == second
+
+
+def test_of_a_front_the_hypervolume():
+    scalars = Scalars(pareto=True)
+    rewards = np.where(TRIALS.number % 3 == 0, 0.01, -0.5)
+    of_front = replace(TRIALS, reward=rewards)
+    scalars.recall(of_front[:20])
+    after = scalars.after(of_front[20:40])
+    assert after["hypervolume"] == pytest.approx(0.14)
+    assert "best_reward" not in after
 
 
 def test_without_a_design_that_meets_all_there_is_no_best_of_them():
