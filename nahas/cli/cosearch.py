@@ -65,7 +65,11 @@ NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "b
 @click.option("--resume", is_flag=True, help="Continue the study in the run folder.")
 @click.option("--force", is_flag=True, help="Replace the study in the run folder.")
 @click.option(
-    "--tracker", "trackers", metavar="NAME", multiple=True, help="Tell a plug-in of every batch."
+    "--tracker",
+    "trackers",
+    metavar="NAME",
+    multiple=True,
+    help="Tell tensorboard, mlflow or another plug-in of every batch; may be repeated.",
 )
 @click.option("--dry-run", is_flag=True, help="Print sizes, time and memory, and search nothing.")
 @click.option(
