@@ -11,7 +11,8 @@ What an entry point of each group is:
 * `nahas.controllers`: a function (space, rng, applicable) -> `controllers.base.Controller`;
   `rng` is a `numpy.random.Generator`, `applicable` says which decisions matter.
 * `nahas.trackers`: a function (search: `problem.Search`) -> function of every batch of
-  `study.trials.Trials`; what it raises ends the search.
+  `study.trials.Trials`, or an object with `begin` and `end` besides: `trackers.told`. What it
+  raises while a search runs is warned of, and the search goes on without it.
 * `nahas.energy_tables`: a function () -> path of a folder of energy and area tables.
 """
 

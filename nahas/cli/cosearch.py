@@ -29,8 +29,7 @@ from nahas.errors import StudyError, UsageError
 if TYPE_CHECKING:
     from nahas.strategies import Search, SearchResult
     from nahas.study.trials import Trials
-
-    Watcher = Callable[[Trials], None]
+    from nahas.trackers.told import Trackers
 
 EXIT_NOTHING_FEASIBLE = 3
 EXIT_INTERRUPTED = 130
@@ -68,7 +67,11 @@ NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "b
 @click.option("--resume", is_flag=True, help="Continue the study in the run folder.")
 @click.option("--force", is_flag=True, help="Replace the study in the run folder.")
 @click.option(
-    "--tracker", "trackers", metavar="NAME", multiple=True, help="Tell a plug-in of every batch."
+    "--tracker",
+    "trackers",
+    metavar="NAME",
+    multiple=True,
+    help="Tell tensorboard, mlflow or another plug-in of every batch; may be repeated.",
 )
 @click.option("--dry-run", is_flag=True, help="Print sizes, time and memory, and search nothing.")
 @click.option(
@@ -97,30 +100,26 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
     Exits with 3 when no design meets every target, and with 130 after Ctrl-C, which ends the
     search after the batch in flight and loses nothing.
     """
-    from nahas import plugins
     from nahas.problem import check_words
+    from nahas.trackers.told import Trackers
 
     options = given | (saved_options(ctx, _folder(given) / OPTIONS_FILE) if given["resume"] else {})
     folder = _folder(options)
     options = with_absolute_paths(options)
     search = _search(options, study=None if options["dry_run"] else folder / STUDY_FILE)
     check_words(search)
-    trackers = [plugins.plugin(plugins.TRACKERS, name) for name in options["trackers"]]
-    use_workers(options["workers"])
-    announce_compilation(out)
-    if options["dry_run"]:
-        return _foresee(out, search)
-    started = time.monotonic()
-    result = _searched(out, search, folder, options, trackers)
-    return _finish(out, result, folder, options, time.monotonic() - started)
+    with Trackers.of(search, options["trackers"], out.warn) as trackers:
+        use_workers(options["workers"])
+        announce_compilation(out)
+        if options["dry_run"]:
+            return _foresee(out, search)
+        started = time.monotonic()
+        result = _searched(out, search, folder, options, trackers)
+        return _finish(out, result, folder, options, time.monotonic() - started, trackers)
 
 
 def _searched(
-    out: Output,
-    search: Search,
-    folder: Path,
-    options: dict[str, Any],
-    trackers: list[Callable[[Search], Watcher]],
+    out: Output, search: Search, folder: Path, options: dict[str, Any], trackers: Trackers
 ) -> SearchResult:
     """Search, once all that was asked for has been found usable; till then nothing is written."""
     from nahas.cli.dashboard import Board, dashboard
@@ -128,22 +127,23 @@ def _searched(
     from nahas.phases import plan_of
     from nahas.problem import problem_of
     from nahas.strategies import check, searched
+    from nahas.study.trials import no_trials
 
     problem = problem_of(search)
     origin = check(problem, search)
-    watchers = [make(search) for make in trackers]
     _prepare(folder, options)
     out.say(f"searching with seed {search.seed} into {folder}")
     tally = Tally(search.trials, origin.notes["targets"], time_limit_s=search.time_limit_s)
-    if search.resume:
-        tally.recall(_learnt(search))
+    earlier = _learnt(search) if search.resume else no_trials(len(origin.space.decisions))
+    tally.recall(earlier)
+    trackers.begin(earlier)
     phases = [(phase.searches, phase.start) for phase in plan_of(problem, search).phases]
     board = Board(tally, phases if len(phases) > 1 else ())
     with _told_of_signals(board.stop), dashboard(out, board) as show:
 
         def tell(trials: Trials) -> None:
-            for watch in (show, *watchers):
-                watch(trials)
+            show(trials)
+            trackers(trials)
 
         return searched(problem, search, tell)
 
@@ -249,7 +249,12 @@ def _prepare(folder: Path, options: dict[str, Any]) -> None:
 
 
 def _finish(
-    out: Output, result: SearchResult, folder: Path, options: dict[str, Any], wall_seconds: float
+    out: Output,
+    result: SearchResult,
+    folder: Path,
+    options: dict[str, Any],
+    wall_seconds: float,
+    trackers: Trackers,
 ) -> int:
     """Draw, print, and say how it ended."""
     from nahas.cosearch import Stop
@@ -271,6 +276,7 @@ def _finish(
     for name, content in (("manifest.json", made), ("best.json", told)):
         write_text(folder / name, json_text(content))
         files.append(folder / name)
+    trackers.end(result, files)
     out.show(
         {**told, "files": files},
         designs_table(result, options["best"]),

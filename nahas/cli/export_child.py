@@ -72,6 +72,9 @@ def _formats(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ..
 def export_child(out: Output, *, child: Path, folder: Path, **given: Any) -> None:
     """Write a trained child as files for other machines, and measure how accurate each is.
 
+    A child is a network alone. A design of a search, network and accelerator with all costs, is
+    written by 'nahas export'.
+
     CHILD is the folder that train-child has made of one network, or the child.keras in it. --data,
     --limit and --image-size are those of its training.
 

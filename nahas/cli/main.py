@@ -16,6 +16,7 @@ import click
 
 from nahas.cli.cosearch import cosearch
 from nahas.cli.doctor import doctor
+from nahas.cli.export import export
 from nahas.cli.export_child import export_child
 from nahas.cli.fit_surrogate import fit_surrogate
 from nahas.cli.map import map_command
@@ -90,6 +91,7 @@ def nahas(**_: Any) -> None:
 for _command in (
     cosearch,
     report,
+    export,
     simulate,
     map_command,
     tile_bench,

@@ -1,0 +1,1 @@
+"""Trackers: who is told of a search while it runs, and those for TensorBoard and MLflow."""
