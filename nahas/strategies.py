@@ -100,7 +100,7 @@ def _checked(problem: Problem, search: Search) -> tuple[Run, Reward, Origin]:
     if search.controller not in CONTROLLERS:
         _controller(search, problem.joint)  # raises where it cannot be made
     run = Run(trials=search.trials, batch=search.batch, time_limit_s=search.time_limit_s)
-    reward, baseline = _reward(problem, search)
+    reward, baseline = reward_and_baseline(problem, search)
     return run, reward, _origin(problem, search, reward, baseline)
 
 
@@ -109,8 +109,12 @@ def _controller(search: Search, joint_space: JointSpace) -> Controller:
     return controller_of(search.controller, joint_space.space, rng, joint_space.applicable)
 
 
-def _reward(problem: Problem, search: Search) -> tuple[Reward, Design]:
-    """The reward with its targets in the metrics' units, and the baseline design under it."""
+def reward_and_baseline(problem: Problem, search: Search) -> tuple[Reward, Design]:
+    """The reward with its targets in the metrics' units, and the baseline design under it.
+
+    Raises:
+        RewardError: when a target or an exponent means nothing.
+    """
     space = problem.joint.network_space
     choices = problem.reference[None, :]
     costs = problem.simulate([space.network(problem.reference)], [problem.baseline])

@@ -41,7 +41,18 @@ OPTIONS_FILE = "options.toml"
 TABLED_SPACE = "macro"
 """The space whose networks have all been measured."""
 
-NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "best", "trackers")
+NOT_KEPT = (
+    "run_dir",
+    "resume",
+    "force",
+    "dry_run",
+    "time_limit",
+    "workers",
+    "best",
+    "trackers",
+    "exhaustive",
+    "front",
+)
 """Options that say how to run, not what to search: a resumed search does not inherit them."""
 
 
@@ -55,6 +66,7 @@ NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "b
         "nahas cosearch --cost-model costmodel.keras --trials 20000",
         "nahas cosearch --run-dir runs/mnasnet-0 --resume --trials 5000",
         "nahas cosearch --dry-run",
+        "nahas cosearch --space macro --table nas-bench-macro_cifar10.json --exhaustive",
     ),
 )
 @search_options
@@ -67,6 +79,18 @@ NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "b
 @click.option("--force", is_flag=True, help="Replace the study in the run folder.")
 @click.option(
     "--tracker", "trackers", metavar="NAME", multiple=True, help="Tell a plug-in of every batch."
+)
+@click.option(
+    "--exhaustive",
+    is_flag=True,
+    help="Cost every design instead, and print the true optimum and Pareto front.",
+)
+@click.option(
+    "--front",
+    metavar="METRICS",
+    default="accuracy,latency,energy,area",
+    show_default=True,
+    help="With --exhaustive: the objectives of the front.",
 )
 @click.option("--dry-run", is_flag=True, help="Print sizes, time and memory, and search nothing.")
 @click.option(
@@ -92,12 +116,20 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
     With --cost-model the search sees a model's costs; what it tried is simulated again, ranked
     by that, and shown with both.
 
+    With --exhaustive nothing is searched: every design of the space is costed, as far as these
+    are not too many, so the optimum and the front are the true ones; docs/exact.md.
+
     Exits with 3 when no design meets every target, and with 130 after Ctrl-C, which ends the
     search after the batch in flight and loses nothing.
     """
     options = given | (saved_options(ctx, _folder(given) / OPTIONS_FILE) if given["resume"] else {})
     use_workers(options["workers"])
     announce_compilation(out)
+    if options["exhaustive"]:
+        from nahas.cli.exhaustive import exhaustive
+
+        options = with_absolute_paths(options)
+        return exhaustive(out, _search(options, study=None), options)
     if options["dry_run"]:
         return _foresee(out, _search(options, study=None))
     folder = _folder(options)
