@@ -142,12 +142,16 @@ def _checked(problem: Problem, search: Search) -> tuple[Run, Reward, Origin, Pla
     if search.controller not in CONTROLLERS:
         # Raises where it cannot be made.
         plan.controller(0, search, problem.joint, no_trials(len(problem.joint.space.decisions)))
-    reward, baseline = _reward(problem, search)
+    reward, baseline = reward_and_baseline(problem, search)
     return run, reward, _origin(problem, search, (reward, baseline), plan), plan
 
 
-def _reward(problem: Problem, search: Search) -> tuple[Reward, Design]:
-    """The reward with its targets in the metrics' units, and the baseline design under it."""
+def reward_and_baseline(problem: Problem, search: Search) -> tuple[Reward, Design]:
+    """The reward with its targets in the metrics' units, and the baseline design under it.
+
+    Raises:
+        RewardError: when a target or an exponent means nothing.
+    """
     space = problem.joint.network_space
     choices = problem.reference[None, :]
     costs = problem.simulate([space.network(problem.reference)], [problem.baseline])

@@ -40,7 +40,18 @@ OPTIONS_FILE = "options.toml"
 TABLED_SPACE = "macro"
 """The space whose networks have all been measured."""
 
-NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "best", "trackers")
+NOT_KEPT = (
+    "run_dir",
+    "resume",
+    "force",
+    "dry_run",
+    "time_limit",
+    "workers",
+    "best",
+    "trackers",
+    "exhaustive",
+    "front",
+)
 """Options that say how to run, not what to search: a resumed search does not inherit them."""
 
 
@@ -56,6 +67,7 @@ NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "b
         "nahas cosearch --space s1 --strategy one-shot --data cifar10 --reward absolute",
         "nahas cosearch --run-dir runs/mnasnet-0 --resume --trials 5000",
         "nahas cosearch --dry-run",
+        "nahas cosearch --space macro --table nas-bench-macro_cifar10.json --exhaustive",
     ),
 )
 @search_options
@@ -72,6 +84,18 @@ NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "b
     metavar="NAME",
     multiple=True,
     help="Tell tensorboard, mlflow or another plug-in of every batch; may be repeated.",
+)
+@click.option(
+    "--exhaustive",
+    is_flag=True,
+    help="Cost every design instead, and print the true optimum and Pareto front.",
+)
+@click.option(
+    "--front",
+    metavar="METRICS",
+    default="accuracy,latency,energy,area",
+    show_default=True,
+    help="With --exhaustive: the objectives of the front.",
 )
 @click.option("--dry-run", is_flag=True, help="Print sizes, time and memory, and search nothing.")
 @click.option(
@@ -97,6 +121,9 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
     With --cost-model the search sees a model's costs; what it tried is simulated again, ranked
     by that, and shown with both.
 
+    With --exhaustive nothing is searched: every design of the space is costed, as far as these
+    are not too many, so the optimum and the front are the true ones; docs/exact.md.
+
     Exits with 3 when no design meets every target, and with 130 after Ctrl-C, which ends the
     search after the batch in flight and loses nothing.
     """
@@ -106,8 +133,15 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
     options = given | (saved_options(ctx, _folder(given) / OPTIONS_FILE) if given["resume"] else {})
     folder = _folder(options)
     options = with_absolute_paths(options)
-    search = _search(options, study=None if options["dry_run"] else folder / STUDY_FILE)
+    studied = not (options["dry_run"] or options["exhaustive"])
+    search = _search(options, study=folder / STUDY_FILE if studied else None)
     check_words(search)
+    if options["exhaustive"]:
+        from nahas.cli.exhaustive import exhaustive
+
+        use_workers(options["workers"])
+        announce_compilation(out)
+        return exhaustive(out, search, options)
     with Trackers.of(search, options["trackers"], out.warn) as trackers:
         use_workers(options["workers"])
         announce_compilation(out)

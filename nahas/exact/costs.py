@@ -50,6 +50,15 @@ class Block:
     energy_mj: NDArray[np.float64]
     area_mm2: NDArray[np.float64]
 
+    def __getitem__(self, part: slice) -> Block:
+        """Some of its accelerators."""
+        return Block(
+            self.accelerators[part],
+            self.latency_ms[:, part],
+            self.energy_mj[:, part],
+            self.area_mm2[part],
+        )
+
 
 @dataclass(frozen=True)
 class _Links:
@@ -117,13 +126,6 @@ class JointCosts:
         width = max(1, BLOCK // len(self.networks))
         for begin in range(0, len(order), width):
             yield self._block(order[begin : begin + width])
-
-    def some(self, networks: NDArray[np.int64], accelerators: NDArray[np.int64]) -> Block:
-        """Some accelerators, by number, in this order; `networks` are those that are given."""
-        block = self._block(accelerators)
-        return replace(
-            block, latency_ms=block.latency_ms[networks], energy_mj=block.energy_mj[networks]
-        )
 
     def choices(self, networks: NDArray[np.int64], accelerators: NDArray[np.int64]) -> ChoiceArray:
         """Joint choices [B, D] of numbers of networks [B] and of accelerators [B]."""

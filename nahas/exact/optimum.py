@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nahas.accuracy.backend import Slow
 from nahas.cosearch import rewarded
 from nahas.designs import Design, design
-from nahas.errors import UsageError
-from nahas.exact.costs import Block, JointCosts, check_size
+from nahas.exact.check import check_close
+from nahas.exact.costs import Block, JointCosts
+from nahas.exact.every import Progress, costs_of, walk
 from nahas.kernels.exact import ACCELERATOR, AREA, ENERGY, REWARD, TIES, judge
 from nahas.problem import Problem
 from nahas.reward import LOWEST, METRICS, Reward
 from nahas.spaces.space import ChoiceArray
 from nahas.study.trials import Trials
-
-Progress = Callable[[int, int], None]
-"""Told after every block how many designs have been costed, and of how many."""
 
 CLOSE = 1e-9
 """How far a reward may be from the simulator's and the reward's own, as a part of it."""
@@ -99,36 +96,6 @@ def exact_optima(
     return [replace(answer, seconds=seconds) for answer in answers]
 
 
-def costs_of(problem: Problem) -> JointCosts:
-    """The costs of every design of a problem.
-
-    Raises:
-        UsageError: when there are too many designs, accuracies are trained, or costs are not
-            the simulator's.
-    """
-    check_size(problem.joint)
-    if isinstance(problem.accuracy, Slow):
-        raise UsageError(
-            f"accuracies are '{problem.accuracy.label}', which takes seconds for each network, so "
-            "not every design can be had: name a --table or a --surrogate"
-        )
-    if problem.objective is None or problem.predict is not None:
-        raise UsageError(
-            "costs come from a cost model, but every design is costed by the simulator alone: "
-            "leave out --cost-model"
-        )
-    return JointCosts(problem.joint, problem.objective, problem.tables)
-
-
-def walk(costs: JointCosts, take: Callable[[Block], None], progress: Progress) -> None:
-    """Give every block of designs to `take`, and tell of it."""
-    done = 0
-    for block in costs.blocks():
-        take(block)
-        done += block.latency_ms.size
-        progress(done, len(costs))
-
-
 class Judging:
     """Finds the best designs under several rewards, block by block.
 
@@ -186,7 +153,7 @@ class Judging:
         accelerators = found[networks, ACCELERATOR].astype(np.int64)
         trials = simulated(problem, self._rewards[i], self._costs.choices(networks, accelerators))
         for name, seen in (("reward", REWARD), ("energy_mj", ENERGY), ("area_mm2", AREA)):
-            check_close(name, found[networks, seen], getattr(trials, name))
+            check_close(name, found[networks, seen], getattr(trials, name), CLOSE)
         return [design(problem.joint, trials, row) for row in range(len(trials))]
 
 
@@ -196,22 +163,6 @@ def simulated(problem: Problem, reward: Reward, choices: ChoiceArray) -> Trials:
         choices, (problem.accuracies(choices), problem.cost(choices)), reward, first=0
     )
     return replace(trials, number=np.full(len(choices), -1))
-
-
-def check_close(
-    what: str, found: NDArray[np.float64], simulated: NDArray[np.float64], by: float = CLOSE
-) -> None:
-    """Raise unless what was summed up is what the simulator says.
-
-    Raises:
-        UsageError: naming both figures.
-    """
-    far = np.flatnonzero(~(np.abs(found - simulated) <= by * np.abs(simulated)))
-    if far.size:
-        raise UsageError(
-            f"the {what} of a design is {found[far[0]]!r} by its layers but {simulated[far[0]]!r} "
-            "by the simulator: this is an error of nahas, please report it"
-        )
 
 
 def goal(reward: Reward) -> list[float]:

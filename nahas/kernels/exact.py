@@ -141,3 +141,76 @@ def remember(best: Array, earned: float, rest: tuple[float, float, float]) -> No
             rest[1],
             rest[2],
         )
+
+
+@kernel(parallel=True)
+def screen(
+    costs: tuple[Array, Array], accuracy: Array, order: Array, used: tuple[float, float],
+    known: tuple[Array, Array, Array], left: Array,
+) -> None:  # fmt: skip
+    """Mark the designs that none of some known ones equals or betters in three objectives.
+
+    Networks are looked at from the most accurate on. Of the known designs that are no less
+    accurate than a network, a staircase is kept, which falls in energy as it rises in latency: a
+    design is out where the last stair that is no slower takes no more energy. Each thread looks
+    at its own accelerators.
+
+    Args:
+        costs: latency and energy [N, A]; infinite where infeasible.
+        accuracy: [N].
+        order: [N or fewer] the networks to look at, the most accurate first.
+        used: 1 or 0 for latency and energy: whether it is an objective.
+        known: accuracy, latency and energy [D] of known designs, the most accurate first.
+        left: [N, A] bool, written where `order` says.
+    """
+    width = left.shape[1]
+    for block in prange((width + TOGETHER - 1) // TOGETHER):
+        begin, end = block * TOGETHER, min((block + 1) * TOGETHER, width)
+        stairs = np.empty((2, known[0].size + 1))
+        count, following = 0, 0
+        for n in order:
+            while following < known[0].size and known[0][following] >= accuracy[n]:
+                count = step_in(stairs, count, known[1][following], known[2][following])
+                following += 1
+            for a in range(begin, end):
+                left[n, a] = False
+                if costs[0][n, a] < np.inf:
+                    slow, hot = costs[0][n, a] * used[0], costs[1][n, a] * used[1]
+                    at = stair(stairs, count, slow)
+                    left[n, a] = at < 0 or stairs[1, at] > hot
+
+
+@kernel(inline=True)
+def stair(stairs: Array, count: int, latency: float) -> int:
+    """The last of so many stairs that is no slower; -1 where every one is."""
+    low, high = 0, count
+    while low < high:
+        middle = (low + high) // 2
+        if stairs[0, middle] <= latency:
+            low = middle + 1
+        else:
+            high = middle
+    return low - 1
+
+
+@kernel(inline=True)
+def step_in(stairs: Array, count: int, latency: float, energy: float) -> int:
+    """Add a point to a staircase [2, ...] of so many stairs; how many there are then."""
+    at = stair(stairs, count, latency)
+    if at >= 0 and stairs[1, at] <= energy:
+        return count
+    first = at if at >= 0 and stairs[0, at] == latency else at + 1
+    last = first
+    while last < count and stairs[1, last] >= energy:
+        last += 1
+    moved = count - last
+    if last == first:
+        for i in range(moved):
+            stairs[0, count - i] = stairs[0, count - i - 1]
+            stairs[1, count - i] = stairs[1, count - i - 1]
+    else:
+        for i in range(moved):
+            stairs[0, first + 1 + i] = stairs[0, last + i]
+            stairs[1, first + 1 + i] = stairs[1, last + i]
+    stairs[0, first], stairs[1, first] = latency, energy
+    return first + 1 + moved

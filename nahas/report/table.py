@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from nahas.designs import Design
@@ -31,6 +31,19 @@ def designs_table(result: SearchResult, count: int) -> Table:
     Below a simulated cost stands in brackets what a cost model predicted, where one was asked.
     The last row is the baseline design, that relative targets are multiples of.
     """
+    predicted = result.simulated is not None
+    best = best_designs(result, count)
+    return table_of(best, result.baseline, result.targets, predicted=predicted)
+
+
+def table_of(
+    best: Sequence[Design],
+    baseline: Design,
+    targets: Mapping[str, float],
+    *,
+    predicted: bool = False,
+) -> Table:
+    """The table of these designs, as `designs_table`; `predicted` where a cost model was asked."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -38,16 +51,16 @@ def designs_table(result: SearchResult, count: int) -> Table:
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("network\naccelerator", overflow="fold")
     table.add_column("accuracy\n%", justify="right", no_wrap=True)
-    brackets = "" if result.simulated is None else "\n(predicted)"
+    brackets = "\n(predicted)" if predicted else ""
     for metric, unit in UNITS.items():
-        limit = result.targets.get(metric)
+        limit = targets.get(metric)
         ending = f"{unit} ≤ {limit:.3g}" if limit is not None else unit
         table.add_column(f"{WORDS[metric]}\n{ending}{brackets}", justify="right", no_wrap=True)
     table.add_column("targets")
-    for rank, of in enumerate(best_designs(result, count), 1):
-        table.add_row(*_cells(str(rank), of, result.targets))
+    for rank, of in enumerate(best, 1):
+        table.add_row(*_cells(str(rank), of, targets))
     table.add_section()
-    table.add_row(*_cells("base", result.baseline, result.targets))
+    table.add_row(*_cells("base", baseline, targets))
     return table
 
 
