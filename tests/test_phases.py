@@ -259,7 +259,7 @@ class TestStudy:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"strategy": "fase"}, UsageError, "no strategy 'fase': .*did you mean 'phase'"),
+        ({"strategy": "phases"}, UsageError, "no strategy 'phases': .*did you mean 'phase'"),
         ({"strategy": "phase", "phase_share": 1.0}, UsageError, r"share is 1\.0, but it must be"),
         ({"strategy": "phase", "trials": 10}, UsageError, "trials is 10, but strategy 'phase'"),
         ({"network": "macro:0"}, UsageError, "--network goes with --strategy fixed-network or ph"),
