@@ -27,7 +27,7 @@ from nahas.cosearch import rewarded
 from nahas.designs import Design, described
 from nahas.errors import UsageError
 from nahas.problem import Problem, Search, problem_of
-from nahas.reward import Reward, Target
+from nahas.reward import Reward, targets_of
 from nahas.spaces.space import ChoiceArray
 
 IMAGES_OF_RATE = 256
@@ -204,17 +204,13 @@ def _controller(
 def _reward(problem: Problem, search: Search) -> tuple[Reward, Design]:
     """The reward, its targets in the metrics' units, and the baseline design."""
     if not search.limits:
-        raise UsageError("a one-shot search needs a target: give --latency, --energy or --area")
+        raise UsageError(
+            "a one-shot search needs a target: give --latency, --energy, --area or --parameters"
+        )
     space = problem.joint.network_space
     network = space.network(problem.reference)
     costs = problem.simulate([network], [problem.baseline])
-    reward = Reward.preset(
-        search.reward,
-        [
-            Target(name, limit.absolute(float(getattr(costs, name)[0])))
-            for name, limit in search.limits.items()
-        ],
-    )
+    reward = Reward.preset(search.reward, targets_of(search.limits, costs))
     if search.reward_p is not None:
         reward = replace(reward, p=search.reward_p)
     if search.reward_q is not None:

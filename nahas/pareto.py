@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from nahas.cost import DesignCosts
 from nahas.errors import RewardError
-from nahas.kernels.pareto import Archive
-from nahas.reward import known
+from nahas.kernels.pareto import Archive, nondominated
+from nahas.reward import Target, known
 from nahas.study.trials import Trials
 
 OBJECTIVES = ("accuracy", "latency_ms", "energy_mj", "area_mm2")
@@ -60,6 +60,16 @@ class ParetoReward:
             )
         object.__setattr__(self, "_archive", Archive(_CORNER))
 
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """None: that is what Pareto mode is."""
+        return ()
+
+    @classmethod
+    def beside(cls, accuracy: NDArray[np.float64], costs: DesignCosts) -> ParetoReward:
+        """The reward beside a baseline of this accuracy [1] in percent and these costs [1]."""
+        return cls((float(accuracy[0]), *(float(getattr(costs, m)[0]) for m in OBJECTIVES[1:])))
+
     def of(self, accuracy: NDArray[np.float64], costs: DesignCosts) -> NDArray[np.float64]:
         """Rewards [B] of designs with accuracies [B] in percent, each after those before it."""
         gains = self._archive.add(self.objectives(accuracy, costs))
@@ -72,13 +82,44 @@ class ParetoReward:
     def objectives(self, accuracy: NDArray[np.float64], costs: DesignCosts) -> NDArray[np.float64]:
         """[B, 4] multiples of the baseline's, all to be minimised; inf of what cannot run."""
         metrics = (-accuracy, *(getattr(costs, name) for name in OBJECTIVES[1:]))
-        table = np.stack(metrics, axis=1) / np.array(self.baseline)
+        table: NDArray[np.float64] = np.stack(metrics, axis=1) / np.array(self.baseline)
         table[~known(accuracy, costs) | ~np.isfinite(table).all(axis=1)] = np.inf
         return table
 
     def remember(self, trials: Trials) -> None:
         """Take over the front of trials, in their order."""
         self.of(trials.accuracy, trials.costs)
+
+
+@dataclass(frozen=True)
+class Front:
+    """The front of a search's trials.
+
+    Attributes:
+        rows: [F] of the trials that run, have an accuracy and are not dominated, the most
+            accurate first; of trials equal in every objective the first.
+        hypervolume: what they dominate of the box between the baseline and `REFERENCE`.
+        after_batch: [N] the hypervolume after each batch.
+    """
+
+    rows: NDArray[np.int64]
+    hypervolume: float
+    after_batch: NDArray[np.float64]
+
+
+def front_of(trials: Trials, reward: ParetoReward, batch: int) -> Front:
+    """The front of trials [T] in the order of their numbers, `batch` of which came at a time."""
+    objectives = reward.objectives(trials.accuracy, trials.costs)
+    rows = np.flatnonzero(nondominated(objectives))
+    gains = Archive(_CORNER).add(objectives)
+    volumes = np.concatenate([[0.0], np.cumsum(np.maximum(gains, 0.0))])
+    batches = -(-(int(trials.number.max(initial=-1)) + 1) // batch)
+    ends = np.searchsorted(trials.number, batch * np.arange(1, batches + 1))
+    return Front(
+        rows=rows[np.argsort(-trials.accuracy[rows], kind="stable")],
+        hypervolume=float(volumes[-1]),
+        after_batch=volumes[ends],
+    )
 
 
 _CORNER = np.array([-REFERENCE["accuracy"], *(REFERENCE[name] for name in OBJECTIVES[1:])])

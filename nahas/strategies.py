@@ -17,10 +17,11 @@ from nahas.designs import Design, best_rows, described
 from nahas.keeping import Keeping
 from nahas.manifest import versions
 from nahas.measurer import Measurer
+from nahas.pareto import OBJECTIVES, REFERENCE, ParetoReward
 from nahas.problem import Problem, Search, problem_of, unmeasured
 from nahas.recheck import simulated_again
-from nahas.result import SearchResult, recall, result_of
-from nahas.reward import Reward, Target
+from nahas.result import PARETO, SearchResult, front_in, recall, result_of
+from nahas.reward import Reward, targets_of
 from nahas.spaces.joint import JointSpace
 from nahas.study.file import check_exists
 from nahas.study.origin import Origin
@@ -70,10 +71,12 @@ def searched(
     with interrupts() as pressed, Keeping(search, origin, progress) as keeping:
         controller = _controller(search, problem.joint)
         run = replace(run, start=keeping.restore(controller, measure))
+        if isinstance(reward, ParetoReward):
+            reward.remember(keeping.trials()[: run.start])
         stop = cosearch(controller, measure, reward, run, keeping.keep, stop=pressed)
         trials, again = keeping.trials(), None
         if problem.predict is not None:
-            again = simulated_again(problem, reward, trials)
+            again = simulated_again(problem, replace(reward), trials)
             keeping.keep_simulated(again)
         origin = noted(problem, origin, trials if again is None else again)
         keeping.keep_notes(origin)
@@ -95,7 +98,7 @@ def check(problem: Problem, search: Search) -> None:
             origin.check_continues(study.origin, search.study)
 
 
-def _checked(problem: Problem, search: Search) -> tuple[Run, Reward, Origin]:
+def _checked(problem: Problem, search: Search) -> tuple[Run, Reward | ParetoReward, Origin]:
     check_name(search.controller)
     if search.controller not in CONTROLLERS:
         _controller(search, problem.joint)  # raises where it cannot be made
@@ -109,37 +112,48 @@ def _controller(search: Search, joint_space: JointSpace) -> Controller:
     return controller_of(search.controller, joint_space.space, rng, joint_space.applicable)
 
 
-def _reward(problem: Problem, search: Search) -> tuple[Reward, Design]:
+def _reward(problem: Problem, search: Search) -> tuple[Reward | ParetoReward, Design]:
     """The reward with its targets in the metrics' units, and the baseline design under it."""
     space = problem.joint.network_space
     choices = problem.reference[None, :]
     costs = problem.simulate([space.network(problem.reference)], [problem.baseline])
-    targets = [
-        Target(name, limit.absolute(float(getattr(costs, name)[0])))
-        for name, limit in search.limits.items()
-    ]
-    reward = Reward.preset(search.reward, targets)
-    if search.reward_p is not None:
-        reward = replace(reward, p=search.reward_p)
-    if search.reward_q is not None:
-        reward = replace(reward, q=search.reward_q)
-    measures = (problem.accuracy.accuracy(choices), costs)
-    trial = rewarded(choices, measures, reward, first=-1)
+    accuracy = problem.accuracy.accuracy(choices)
+    reward: Reward | ParetoReward
+    if search.pareto:
+        reward = ParetoReward.beside(accuracy, costs)
+    else:
+        reward = Reward.preset(search.reward, targets_of(search.limits, costs))
+        if search.reward_p is not None:
+            reward = replace(reward, p=search.reward_p)
+        if search.reward_q is not None:
+            reward = replace(reward, q=search.reward_q)
+    trial = rewarded(choices, (accuracy, costs), replace(reward), first=-1)
     hardware = {
         d.name: getattr(problem.baseline, d.name) for d in problem.joint.accelerator.decisions
     }
     return reward, described(space, problem.reference, hardware, trial)
 
 
-def _origin(problem: Problem, search: Search, reward: Reward, baseline: Design) -> Origin:
+def _rewarded_by(search: Search, reward: Reward | ParetoReward) -> dict[str, Any]:
+    """What rewards follow from, in JSON's types."""
+    if isinstance(reward, ParetoReward):
+        return {"reward": PARETO, "targets": {}, "reference": [REFERENCE[m] for m in OBJECTIVES]}
+    return {
+        "reward": search.reward,
+        "reward_exponents": [reward.p, reward.q],
+        "targets": {name: str(limit) for name, limit in search.limits.items()},
+    }
+
+
+def _origin(
+    problem: Problem, search: Search, reward: Reward | ParetoReward, baseline: Design
+) -> Origin:
     options: dict[str, Any] = {
         "space": problem.joint.network_space.name,
         "hardware_space": problem.joint.hardware_space,
         "controller": search.controller,
         "batch": search.batch,
-        "reward": search.reward,
-        "reward_exponents": [reward.p, reward.q],
-        "targets": {name: str(limit) for name, limit in search.limits.items()},
+        **_rewarded_by(search, reward),
         "baseline": asdict(problem.baseline),
         "objective": search.objective.name.lower(),
     }
@@ -166,7 +180,8 @@ def noted(problem: Problem, origin: Origin, trials: Trials) -> Origin:
     if not isinstance(problem.accuracy, Uncertain):
         return origin
     space = problem.joint.network_space
-    rows, _ = best_rows(problem.joint, trials, MOST_NOTED)
+    front = front_in(origin, trials)
+    rows = best_rows(problem.joint, trials, MOST_NOTED)[0] if front is None else front.rows
     networks = problem.joint.split(trials.choices[rows])[0]
     networks = np.concatenate([problem.reference[None, :], networks])
     names = [space.network_name(space.space.values(network)) for network in networks]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from nahas.cli.options import (
     announce_compilation,
@@ -52,6 +53,7 @@ NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "b
         "nahas cosearch --latency 0.3 --area 0.8x --trials 5000 --seed 1",
         "nahas cosearch --space macro --table nas-bench-macro_cifar10.json --latency none",
         "nahas cosearch --space s1 --data cifar10 --trials 200",
+        "nahas cosearch --pareto --controller evolution",
         "nahas cosearch --cost-model costmodel.keras --trials 20000",
         "nahas cosearch --run-dir runs/mnasnet-0 --resume --trials 5000",
         "nahas cosearch --dry-run",
@@ -96,6 +98,7 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
     search after the batch in flight and loses nothing.
     """
     options = given | (saved_options(ctx, _folder(given) / OPTIONS_FILE) if given["resume"] else {})
+    _check_pareto(ctx, options)
     use_workers(options["workers"])
     announce_compilation(out)
     if options["dry_run"]:
@@ -106,6 +109,19 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
     started = time.monotonic()
     result = _searched(out, search, folder, options)
     return _finish(out, result, folder, options, time.monotonic() - started)
+
+
+def _check_pareto(ctx: click.Context, options: dict[str, Any]) -> None:
+    """Refuse targets beside --pareto, where they would not be read."""
+    if not options["pareto"]:
+        return
+    for name in ("latency", "energy", "area", "parameters", "reward", "reward_p", "reward_q"):
+        if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            option = name.replace("_", "-")
+            raise UsageError(
+                f"--pareto has no targets and a reward of its own: leave --{option} out, or search "
+                "without --pareto"
+            )
 
 
 def _searched(out: Output, search: Search, folder: Path, options: dict[str, Any]) -> SearchResult:
@@ -119,7 +135,7 @@ def _searched(out: Output, search: Search, folder: Path, options: dict[str, Any]
     _prepare(folder, options)
     out.say(f"searching with seed {search.seed} into {folder}")
     with _terminated_like_interrupted(), out.progress("searching", search.trials) as progress:
-        watchers: list[Watcher] = [_Watch(progress), *trackers]
+        watchers: list[Watcher] = [_Watch(progress, pareto=search.pareto), *trackers]
 
         def tell(trials: Trials) -> None:
             for watch in watchers:
@@ -161,6 +177,8 @@ def _search(options: dict[str, Any], study: Path | None) -> Search:
         latency=limit("latency"),
         energy=limit("energy"),
         area=limit("area"),
+        parameters=limit("parameters"),
+        pareto=options["pareto"],
         reward=options["reward"],
         reward_p=options["reward_p"],
         reward_q=options["reward_q"],
@@ -221,10 +239,15 @@ def _trackers(search: Search, names: Iterable[str]) -> list[Watcher]:
 
 
 class _Watch:
-    """Turns batches of trials into progress: the best so far, and how many miss a target."""
+    """Turns batches of trials into progress: the best so far, and how many miss a target.
 
-    def __init__(self, progress: Ticker) -> None:
+    In Pareto mode: the hypervolume of what this run found, which is the sum of rewards above 0.
+    """
+
+    def __init__(self, progress: Ticker, *, pareto: bool) -> None:
         self._progress = progress
+        self._pareto = pareto
+        self._volume = 0.0
         self._best = 0.0
         self._seen = self._missed = 0
 
@@ -234,6 +257,9 @@ class _Watch:
         self._missed += int((~trials.satisfied).sum())
         missed = self._missed / self._seen
         note = f"best reward {self._best:.2f}, {missed:.0%} miss a target"
+        if self._pareto:
+            self._volume += float(trials.reward.clip(0.0).sum())
+            note = f"hypervolume +{self._volume:.4f}"
         self._progress.update(int(trials.number[-1]) + 1, note)
 
 
@@ -273,7 +299,8 @@ def _finish(
         out.say(f"interrupted; continue with: nahas cosearch --run-dir {folder} --resume")
         return EXIT_INTERRUPTED
     if not result.true.satisfied.any():
-        out.say(f"{none_met(result)}: raise a target, or try more --trials")
+        other = "raise a target, or " if result.front is None else ""
+        out.say(f"{none_met(result)}: {other}try more --trials")
         return EXIT_NOTHING_FEASIBLE
     return 0
 
