@@ -137,7 +137,11 @@ def _reward(problem: Problem, search: Search) -> tuple[Reward | ParetoReward, De
 def _rewarded_by(search: Search, reward: Reward | ParetoReward) -> dict[str, Any]:
     """What rewards follow from, in JSON's types."""
     if isinstance(reward, ParetoReward):
-        return {"reward": PARETO, "targets": {}, "reference": [REFERENCE[m] for m in OBJECTIVES]}
+        return {
+            "reward": PARETO,
+            "targets": {},
+            "reward_reference": [REFERENCE[m] for m in OBJECTIVES],
+        }
     return {
         "reward": search.reward,
         "reward_exponents": [reward.p, reward.q],
