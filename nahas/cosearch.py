@@ -13,10 +13,11 @@ from types import FrameType
 
 import numpy as np
 
-from nahas.controllers.base import Controller, State
+from nahas.controllers.base import Controller, MultiObjective, State
 from nahas.errors import UsageError
 from nahas.measurer import Measures
-from nahas.reward import Reward
+from nahas.pareto import ParetoReward
+from nahas.reward import Rewarding
 from nahas.spaces.space import ChoiceArray
 from nahas.study.trials import Trials
 
@@ -63,7 +64,7 @@ class Run:
 def cosearch(
     controller: Controller,
     measure: Callable[[ChoiceArray], Measures],
-    reward: Reward,
+    reward: Rewarding,
     run: Run,
     keep: Keep,
     *,
@@ -94,13 +95,22 @@ def cosearch(
         whole = len(choices) == run.batch
         trials = rewarded(choices, measure(choices), reward, first=done)
         if whole:
-            controller.tell(choices, trials.reward)
+            teach(controller, trials, reward)
         keep(trials, done // run.batch, controller.state() if whole else None)
         done += len(choices)
     return Stop.TRIALS
 
 
-def rewarded(choices: ChoiceArray, measures: Measures, reward: Reward, *, first: int) -> Trials:
+def teach(controller: Controller, trials: Trials, reward: Rewarding) -> None:
+    """Tell a controller its trials' rewards; in Pareto mode, if it can, their objectives."""
+    if isinstance(reward, ParetoReward) and isinstance(controller, MultiObjective):
+        objectives = reward.objectives(trials.accuracy, trials.costs)
+        controller.tell_objectives(trials.choices, objectives)
+    else:
+        controller.tell(trials.choices, trials.reward)
+
+
+def rewarded(choices: ChoiceArray, measures: Measures, reward: Rewarding, *, first: int) -> Trials:
     """The trials of measured choices [B, D], numbered from `first`."""
     accuracy, costs = measures
     return Trials(

@@ -124,16 +124,28 @@ def best_designs(
         deviations: of accuracies, by name of network, as far as they are known.
     """
     rows, further = best_rows(joint, trials, count)
-    best = [
-        deviating(replace(design(joint, trials, row), further_accelerators=others), deviations)
-        for row, others in zip(rows.tolist(), further.tolist(), strict=True)
+    best = designs_of(joint, trials, rows, predicted, deviations)
+    return [
+        replace(of, further_accelerators=others)
+        for of, others in zip(best, further.tolist(), strict=True)
     ]
+
+
+def designs_of(
+    joint: JointSpace,
+    trials: Trials,
+    rows: NDArray[np.int64],
+    predicted: Trials | None = None,
+    deviations: Mapping[str, float] = MappingProxyType({}),
+) -> list[Design]:
+    """The designs of rows [N] of trials; the other arguments are those of `best_designs`."""
+    found = [deviating(design(joint, trials, row), deviations) for row in rows.tolist()]
     if predicted is None:
-        return best
+        return found
     told = np.searchsorted(predicted.number, trials.number[rows])
     return [
         replace(of, predicted=_prediction(predicted, int(row)))
-        for of, row in zip(best, told, strict=True)
+        for of, row in zip(found, told, strict=True)
     ]
 
 

@@ -33,7 +33,7 @@ from nahas.keeping import Keeping
 from nahas.phases import NO_TARGET
 from nahas.problem import Problem, Search, problem_of
 from nahas.result import SearchResult, result_of
-from nahas.reward import Reward, Target
+from nahas.reward import Reward, targets_of
 from nahas.spaces.space import ChoiceArray
 from nahas.study.origin import Origin
 from nahas.study.trials import Trials
@@ -312,13 +312,7 @@ def _reward(problem: Problem, search: Search) -> tuple[Reward, Design]:
     space = problem.joint.network_space
     network = space.network(problem.reference)
     costs = problem.simulate([network], [problem.baseline])
-    reward = Reward.preset(
-        search.reward,
-        [
-            Target(name, limit.absolute(float(getattr(costs, name)[0])))
-            for name, limit in search.limits.items()
-        ],
-    )
+    reward = Reward.preset(search.reward, targets_of(search.limits, costs))
     if search.reward_p is not None:
         reward = replace(reward, p=search.reward_p)
     if search.reward_q is not None:

@@ -43,7 +43,7 @@ STRATEGIES: Mapping[str, tuple[str, ...]] = {
 }
 """What the phases of each strategy search, in their order."""
 
-NO_TARGET = "a one-shot search needs a target: give --latency, --energy or --area"
+NO_TARGET = "a one-shot search needs a target: give --latency, --energy, --area or --parameters"
 
 
 @dataclass(frozen=True, kw_only=True)

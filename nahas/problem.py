@@ -71,12 +71,15 @@ class Search:
         accelerator: the same of 'fixed-accelerator' and 'phase-network': a preset, a file or
             values, see `spaces.accelerator.accelerator_named`; None is `baseline`.
         phase_share: of the trials, for the first of two phases.
-        controller: 'ppo', 'reinforce', 'random', or the name of a plug-in (`nahas.plugins`).
+        controller: a name of `nahas.controllers.named.CONTROLLERS`, or of a plug-in
+            (`nahas.plugins`).
         seed: of all randomness.
         trials: end of the search, counted over the whole study.
         batch: trials between two lessons of the controller.
         time_limit_s: end of the search after the batch in flight; None is none.
-        latency, energy, area: the targets.
+        latency, energy, area, parameters: the targets.
+        pareto: search the front of accuracy, latency, energy and area (`nahas.pareto`); then
+            targets and reward are not read.
         reward: preset of `reward.PRESETS`.
         reward_p, reward_q: exponents, or weights, instead of the preset's; None takes the preset's.
         baseline: the baseline accelerator, a preset's name or a file.
@@ -112,6 +115,8 @@ class Search:
     latency: str | float | None = "1x"
     energy: str | float | None = None
     area: str | float | None = "1x"
+    parameters: str | float | None = None
+    pareto: bool = False
     reward: str = "hard"
     reward_p: float | None = None
     reward_q: float | None = None
@@ -125,8 +130,15 @@ class Search:
 
     @property
     def limits(self) -> dict[str, Limit]:
-        """The targets by metric."""
-        asked = {"latency_ms": self.latency, "energy_mj": self.energy, "area_mm2": self.area}
+        """The targets by metric; none in Pareto mode."""
+        if self.pareto:
+            return {}
+        asked = {
+            "latency_ms": self.latency,
+            "energy_mj": self.energy,
+            "area_mm2": self.area,
+            "parameters": self.parameters,
+        }
         return {name: Limit.parse(text) for name, text in asked.items() if text is not None}
 
     @property

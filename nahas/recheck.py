@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nahas.cosearch import rewarded
 from nahas.designs import distinct_rows
 from nahas.problem import Problem
-from nahas.reward import Reward
+from nahas.reward import Rewarding
 from nahas.spaces.joint import JointSpace
 from nahas.study.trials import Trials
 
@@ -30,7 +30,7 @@ def candidate_rows(joint: JointSpace, trials: Trials) -> NDArray[np.int64]:
     return np.sort(rows[best])
 
 
-def simulated_again(problem: Problem, reward: Reward, trials: Trials) -> Trials:
+def simulated_again(problem: Problem, reward: Rewarding, trials: Trials) -> Trials:
     """The candidates among trials of predicted costs, each with simulated costs and its reward."""
     some = trials[candidate_rows(problem.joint, trials)]
     if not len(some):

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nahas.cosearch import Stop
-from nahas.designs import Design, best_designs, deviating
+from nahas.designs import Design, best_designs, designs_of, deviating
 from nahas.errors import StudyError
+from nahas.pareto import OBJECTIVES, Front, ParetoReward, front_of
 from nahas.problem import Search
 from nahas.spaces.accelerator import accelerator_space
 from nahas.spaces.joint import JointSpace
@@ -20,6 +23,9 @@ from nahas.study.origin import Origin
 from nahas.study.store import Study
 from nahas.study.trials import Trials
 
+PARETO = "pareto"
+"""What the option `reward` of a study says in Pareto mode."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchResult:
@@ -27,7 +33,7 @@ class SearchResult:
 
     Attributes:
         best: feasible designs of distinct networks, each on its best accelerator: those within
-            every target first, then by reward.
+            every target first, then by reward. In Pareto mode designs of the front instead.
         baseline: the design that relative targets are multiples of.
         targets: the limits by metric, in the metric's unit.
         accuracy_label: what the accuracies are; to be shown with them.
@@ -42,6 +48,7 @@ class SearchResult:
         deviations: of accuracies in percentage points by name of network, of the best, where the
             back-end knows them; none before the search has ended.
         study: the file that keeps the trials.
+        front: in Pareto mode the front of `true`; else None.
     """
 
     best: tuple[Design, ...]
@@ -57,11 +64,26 @@ class SearchResult:
     study: Path | None = None
     simulated: Trials | None = None
     deviations: Mapping[str, float] = field(default_factory=dict)
+    front: Front | None = None
 
     @property
     def true(self) -> Trials:
         """The trials with simulated costs: what reports choose from."""
         return self.trials if self.simulated is None else self.simulated
+
+    def designs(self, count: int) -> list[Design]:
+        """Up to `count` designs to show, by simulated costs.
+
+        They are those of `best`; in Pareto mode of the front, from the most accurate to the
+        least, evenly spaced where there are more.
+        """
+        predicted = None if self.simulated is None else self.trials
+        if self.front is None:
+            return best_designs(self.joint, self.true, count, predicted, self.deviations)
+        rows = self.front.rows
+        if len(rows) > count:
+            rows = rows[np.linspace(0, len(rows) - 1, count).round().astype(np.int64)]
+        return designs_of(self.joint, self.true, rows, predicted, self.deviations)
 
 
 def recall(path: Path, best: int = Search.best) -> SearchResult:
@@ -105,9 +127,8 @@ def result_of(
     """The result of all trials, and of those simulated again where there are such."""
     trials, again = kept
     deviations = origin.notes.get("accuracy_deviations", {})
-    shown, predicted = (trials, None) if again is None else (again, trials)
-    return SearchResult(
-        best=tuple(best_designs(joint_space, shown, best, predicted, deviations)),
+    result = SearchResult(
+        best=(),
         baseline=deviating(Design(**origin.notes["baseline"]), deviations),
         targets=origin.notes["targets"],
         accuracy_label=origin.notes["accuracy"],
@@ -117,4 +138,14 @@ def result_of(
         options=origin.options,
         seed=origin.seed,
         deviations=deviations,
+        front=front_in(origin, trials if again is None else again),
     )
+    return replace(result, best=tuple(result.designs(best)))
+
+
+def front_in(origin: Origin, trials: Trials) -> Front | None:
+    """The front of a study's trials with simulated costs; None where it has a reward to rank by."""
+    if origin.options.get("reward") != PARETO:
+        return None
+    baseline = tuple(float(origin.notes["baseline"][name]) for name in OBJECTIVES)
+    return front_of(trials, ParetoReward(baseline), int(origin.options["batch"]))

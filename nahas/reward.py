@@ -15,8 +15,9 @@ target (paper notes, section 6.2).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,11 @@ from numpy.typing import NDArray
 from nahas.cost import DesignCosts
 from nahas.errors import RewardError
 
-METRICS = ("latency_ms", "energy_mj", "area_mm2")
+METRICS = ("latency_ms", "energy_mj", "area_mm2", "parameters")
 """What a target may limit: fields of `DesignCosts`."""
+
+PER_UNIT = {"parameters": 1e6}
+"""How much of a metric is 1 of the unit that users state its limits in, where that is not 1."""
 
 EXPONENTS = {"hard": (0.0, -1.0), "soft": (-0.07, -0.07)}
 """The presets' exponents (p, q)."""
@@ -42,6 +46,8 @@ LOWEST = -100.0
 @dataclass(frozen=True)
 class Limit:
     """A limit as a user states it: a number, or a multiple of the baseline design's metric.
+
+    A number of milliseconds, millijoules, square millimetres, or millions of parameters.
 
     Raises:
         RewardError: unless the value is finite and above 0.
@@ -74,14 +80,17 @@ class Limit:
             ) from None
         return cls(value, relative)
 
-    def absolute(self, baseline: float) -> float:
-        """The limit in the metric's unit, given the metric of the baseline design."""
+    def absolute(self, baseline: float, per_unit: float = 1.0) -> float:
+        """The limit in the metric's unit, given the metric of the baseline design.
+
+        `per_unit` is how much of the metric is 1 of the unit that numbers are stated in.
+        """
         if self.relative and not (math.isfinite(baseline) and baseline > 0):
             raise RewardError(
                 f"the target {self} is a multiple of the baseline, but the baseline is {baseline}: "
                 "give the target as a number"
             )
-        return self.value * baseline if self.relative else self.value
+        return self.value * (baseline if self.relative else per_unit)
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,30 @@ class Target:
                 f"the target of {self.metric} is {self.limit}, "
                 "but it must be a finite number above 0"
             )
+
+
+def targets_of(limits: Mapping[str, Limit], baseline: DesignCosts) -> tuple[Target, ...]:
+    """Targets from limits by metric, and the costs [1] of the baseline design.
+
+    Raises:
+        RewardError: when a limit is a multiple of what the baseline does not have.
+    """
+    return tuple(
+        Target(name, limit.absolute(float(getattr(baseline, name)[0]), PER_UNIT.get(name, 1.0)))
+        for name, limit in limits.items()
+    )
+
+
+class Rewarding(Protocol):
+    """Makes one number of what is known of a design."""
+
+    def of(self, accuracy: NDArray[np.float64], costs: DesignCosts) -> NDArray[np.float64]:
+        """Rewards [B] of designs with accuracies [B] in percent."""
+        ...
+
+    def satisfied(self, accuracy: NDArray[np.float64], costs: DesignCosts) -> NDArray[np.bool_]:
+        """Whether each design is as it is asked to be: [B]."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,13 @@ from nahas.cosearch import Run, Stop, cosearch, interrupts, rewarded
 from nahas.designs import Design, best_rows, described
 from nahas.keeping import Keeping
 from nahas.manifest import versions
-from nahas.measurer import Measurer
+from nahas.measurer import Measurer, Measures
+from nahas.pareto import OBJECTIVES, REFERENCE, ParetoReward
 from nahas.phases import ONE_SHOT, STRATEGIES, Plan, plan_of
 from nahas.problem import Problem, Search, problem_of, reward_of, unmeasured
 from nahas.recheck import simulated_again
-from nahas.result import SearchResult, recall, result_of
-from nahas.reward import Reward, Target
+from nahas.result import PARETO, SearchResult, front_in, recall, result_of
+from nahas.reward import Reward, targets_of
 from nahas.study.file import check_exists
 from nahas.study.origin import Origin
 from nahas.study.store import Study
@@ -69,6 +70,7 @@ def searched(
         from nahas.oneshot import searched_at_once  # TensorFlow: seconds to load
 
         _, reward, origin, _ = _checked(problem, search)
+        assert isinstance(reward, Reward)  # the plan refuses a search without targets
         return searched_at_once(problem, search, (reward, origin), progress)
     begun = time.monotonic()
     run, reward, origin, plan = _checked(problem, search)
@@ -78,10 +80,13 @@ def searched(
         def step(controller: Controller, part: Run) -> Stop:
             return cosearch(controller, measure, reward, part, keeping.keep, stop=pressed)
 
-        stop = _in_phases(plan, (problem, search, run), keeping, keeping.left(measure), step)
+        left = keeping.left(measure)
+        if isinstance(reward, ParetoReward):
+            reward.remember(keeping.trials()[: left[0]])
+        stop = _in_phases(plan, (problem, search, run), keeping, left, step)
         trials, again = keeping.trials(), None
         if problem.predict is not None:
-            again = simulated_again(problem, reward, trials)
+            again = simulated_again(problem, replace(reward), trials)
             keeping.keep_simulated(again)
         origin = noted(problem, origin, trials if again is None else again)
         keeping.keep_notes(origin)
@@ -135,14 +140,14 @@ def check(problem: Problem, search: Search) -> Origin:
     return origin
 
 
-def _checked(problem: Problem, search: Search) -> tuple[Run, Reward, Origin, Plan]:
+def _checked(problem: Problem, search: Search) -> tuple[Run, Reward | ParetoReward, Origin, Plan]:
     check_name(search.controller)
     run = Run(trials=search.trials, batch=search.batch, time_limit_s=search.time_limit_s)
     plan = plan_of(problem, search)
     if search.controller not in CONTROLLERS:
         # Raises where it cannot be made.
         plan.controller(0, search, problem.joint, no_trials(len(problem.joint.space.decisions)))
-    reward, baseline = reward_and_baseline(problem, search)
+    reward, baseline = _aim(problem, search)
     return run, reward, _origin(problem, search, (reward, baseline), plan), plan
 
 
@@ -152,32 +157,59 @@ def reward_and_baseline(problem: Problem, search: Search) -> tuple[Reward, Desig
     Raises:
         RewardError: when a target or an exponent means nothing.
     """
-    space = problem.joint.network_space
-    choices = problem.reference[None, :]
-    costs = problem.simulate([space.network(problem.reference)], [problem.baseline])
-    targets = [
-        Target(name, limit.absolute(float(getattr(costs, name)[0])))
-        for name, limit in search.limits.items()
-    ]
-    reward = reward_of(search, targets)
-    measures = (problem.accuracy.accuracy(choices), costs)
-    trial = rewarded(choices, measures, reward, first=-1)
+    measures = _baseline_measures(problem)
+    reward = reward_of(search, targets_of(search.limits, measures[1]))
+    return reward, _baseline(problem, reward, measures)
+
+
+def _aim(problem: Problem, search: Search) -> tuple[Reward | ParetoReward, Design]:
+    """As `reward_and_baseline`, in Pareto mode too."""
+    if not search.pareto:
+        return reward_and_baseline(problem, search)
+    measures = _baseline_measures(problem)
+    reward = ParetoReward.beside(*measures)
+    return reward, _baseline(problem, reward, measures)
+
+
+def _baseline_measures(problem: Problem) -> Measures:
+    network = problem.joint.network_space.network(problem.reference)
+    accuracy = problem.accuracy.accuracy(problem.reference[None, :])
+    return accuracy, problem.simulate([network], [problem.baseline])
+
+
+def _baseline(problem: Problem, reward: Reward | ParetoReward, measures: Measures) -> Design:
+    trial = rewarded(problem.reference[None, :], measures, replace(reward), first=-1)
     hardware = {
         d.name: getattr(problem.baseline, d.name) for d in problem.joint.accelerator.decisions
     }
-    return reward, described(space, problem.reference, hardware, trial)
+    return described(problem.joint.network_space, problem.reference, hardware, trial)
 
 
-def _origin(problem: Problem, search: Search, aim: tuple[Reward, Design], plan: Plan) -> Origin:
+def _rewarded_by(search: Search, reward: Reward | ParetoReward) -> dict[str, Any]:
+    """What rewards follow from, in JSON's types."""
+    if isinstance(reward, ParetoReward):
+        return {
+            "reward": PARETO,
+            "targets": {},
+            "reward_reference": [REFERENCE[m] for m in OBJECTIVES],
+        }
+    return {
+        "reward": search.reward,
+        "reward_exponents": [reward.p, reward.q],
+        "targets": {name: str(limit) for name, limit in search.limits.items()},
+    }
+
+
+def _origin(
+    problem: Problem, search: Search, aim: tuple[Reward | ParetoReward, Design], plan: Plan
+) -> Origin:
     reward, baseline = aim
     options: dict[str, Any] = {
         "space": problem.joint.network_space.name,
         "hardware_space": problem.joint.hardware_space,
         "controller": search.controller if search.strategy != ONE_SHOT else "reinforce",
         "batch": search.batch,
-        "reward": search.reward,
-        "reward_exponents": [reward.p, reward.q],
-        "targets": {name: str(limit) for name, limit in search.limits.items()},
+        **_rewarded_by(search, reward),
         "baseline": asdict(problem.baseline),
         "objective": search.objective.name.lower(),
         **plan.options,
@@ -206,7 +238,8 @@ def noted(problem: Problem, origin: Origin, trials: Trials) -> Origin:
     if not isinstance(problem.accuracy, Uncertain):
         return origin
     space = problem.joint.network_space
-    rows, _ = best_rows(problem.joint, trials, MOST_NOTED)
+    front = front_in(origin, trials)
+    rows = best_rows(problem.joint, trials, MOST_NOTED)[0] if front is None else front.rows
     networks = problem.joint.split(trials.choices[rows])[0]
     networks = np.concatenate([problem.reference[None, :], networks])
     names = [space.network_name(space.space.values(network)) for network in networks]

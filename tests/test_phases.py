@@ -5,9 +5,6 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from nahas.controllers import named as controllers
-from nahas.controllers.allowed import allowed_values
-from nahas.controllers.narrowed import Narrowed
 from nahas.controllers.random import Random
 from nahas.cosearch import Stop
 from nahas.designs import best_rows
@@ -16,7 +13,6 @@ from nahas.hardware import preset, save_hardware
 from nahas.phases import Phase, phases_in, plan_of
 from nahas.problem import Search
 from nahas.spaces.accelerator import accelerator_named, accelerator_space
-from nahas.spaces.space import Decision, Space
 from nahas.strategies import check, recall, searched
 from nahas.study.trials import Trials
 from tests.fakes import fake_problem, predicted_problem
@@ -315,39 +311,3 @@ class TestAccelerator:
     def test_values_that_are_not_there(self, text, message):
         with pytest.raises(SpaceError, match=message):
             accelerator_named(text, self.SPACE)
-
-
-class TestNarrowed:
-    SPACE = Space("toy", tuple(Decision(f"d{i}", tuple(range(n))) for i, n in enumerate((3, 4, 2))))
-
-    def test_a_plug_in_sees_the_open_values_alone(self, monkeypatch):
-        allowed = allowed_values(self.SPACE, {"d0": 2})
-        allowed[1] = [False, True, False, True]
-        shown, told = [], []
-
-        class Watched(Random):
-            def tell(self, choices, rewards):
-                told.append(choices)
-
-        def plug_in(space, rng, applicable):
-            shown.append((space, applicable(np.array([[1, 0]]))))
-            return Watched(space, rng)
-
-        monkeypatch.setattr("nahas.plugins.plugin", lambda *_: plug_in)
-        controller = controllers.controller_of(
-            "other", self.SPACE, np.random.default_rng(0), lambda c: c == [2, 3, 1], allowed
-        )
-        assert isinstance(controller, Narrowed)
-        choices = controller.ask(50)
-        assert set(choices[:, 0]) == {2}
-        assert set(choices[:, 1]) == {1, 3}
-        assert set(choices[:, 2]) == {0, 1}
-        controller.tell(choices, np.zeros(50))
-        assert (np.array([1, 3])[told[0][:, 0]] == choices[:, 1]).all()
-        assert (told[0][:, 1] == choices[:, 2]).all()
-        (space, matters), state = shown[0], controller.state()
-        assert [(d.name, d.values) for d in space.decisions] == [("d1", (1, 3)), ("d2", (0, 1))]
-        assert matters.tolist() == [[True, False]]
-        expected = controller.ask(5).tolist()
-        controller.restore(state)
-        assert controller.ask(5).tolist() == expected

@@ -1,6 +1,7 @@
 """The reward's formula, its presets, its edges."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from nahas.cost import DesignCosts
 from nahas.errors import RewardError
-from nahas.reward import EXPONENTS, METRICS, Limit, Reward, Target, penalty
+from nahas.reward import EXPONENTS, METRICS, PRESETS, Limit, Reward, Target, penalty, targets_of
 
 positive = st.floats(1e-3, 1e3)
 
@@ -56,6 +57,10 @@ class TestFormula:
         reward = Reward((Target(metric, 0.5),))
         assert reward.of(np.array([60.0]), costs()) == pytest.approx([30.0])
 
+    def test_all_of_them_at_once_multiply(self):
+        reward = Reward(tuple(Target(metric, 0.5) for metric in METRICS))
+        assert reward.of(np.array([80.0]), costs()) == pytest.approx([80.0 / 2**4])
+
     def test_without_targets_is_the_accuracy(self):
         assert Reward(()).of(np.array([61.5]), costs()).tolist() == [61.5]
 
@@ -92,6 +97,20 @@ class TestEdges:
         assert factors.tolist() == [0.0, 0.0, 0.0, 1.0]
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+class TestWhatCannotRun:
+    """Area and parameters of such a design are finite, so no target of these tells."""
+
+    def test_earns_the_least_whatever_the_targets(self, preset):
+        for metrics in ((), ("area_mm2",), ("parameters",), METRICS):
+            reward = Reward.preset(preset, [Target(metric, 2.0) for metric in metrics])
+            cost = costs(latency_ms=[np.inf, 1e9], energy_mj=[np.inf, 1e9], reason=[1, 0])
+            made = reward.of(np.array([99.0, 1.0]), cost)
+            assert made[0] == (-100.0 if reward.adds else 0.0)
+            assert made[0] <= made[1]
+            assert not reward.satisfied(np.array([99.0, 1.0]), cost)[0]
+
+
 class TestBadInput:
     @pytest.mark.parametrize("limit", [math.nan, 0.0, -1.0, math.inf])
     def test_a_target_that_means_nothing(self, limit):
@@ -123,6 +142,16 @@ class TestLimit:
     )
     def test_is_a_number_or_a_multiple_of_the_baseline(self, text, expected):
         assert Limit.parse(text).absolute(5.0) == pytest.approx(expected)
+
+    def test_becomes_a_target_in_the_metric_s_own_unit(self):
+        baseline = replace(costs(latency_ms=0.5), parameters=np.array([4_000_000]))
+        limits = {"latency_ms": Limit.parse("2x"), "parameters": Limit.parse("5.3")}
+        assert targets_of(limits, baseline) == (
+            Target("latency_ms", 1.0),
+            Target("parameters", 5_300_000.0),
+        )
+        half = targets_of({"parameters": Limit.parse("0.5x")}, baseline)
+        assert half == (Target("parameters", 2_000_000.0),)
 
     @pytest.mark.parametrize("text", ["nan", "0x", "-1", "inf", "0", "nanx"])
     def test_that_means_nothing(self, text):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from nahas.cli.options import (
     announce_compilation,
@@ -62,6 +63,7 @@ NOT_KEPT = (
         "nahas cosearch --latency 0.3 --area 0.8x --trials 5000 --seed 1",
         "nahas cosearch --space macro --table nas-bench-macro_cifar10.json --latency none",
         "nahas cosearch --space s1 --data cifar10 --trials 200",
+        "nahas cosearch --pareto --controller evolution",
         "nahas cosearch --cost-model costmodel.keras --trials 20000",
         "nahas cosearch --strategy fixed-accelerator --accelerator pes_x=2,pes_y=2",
         "nahas cosearch --space s1 --strategy one-shot --data cifar10 --reward absolute",
@@ -131,6 +133,7 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
     from nahas.trackers.told import Trackers
 
     options = given | (saved_options(ctx, _folder(given) / OPTIONS_FILE) if given["resume"] else {})
+    _check_pareto(ctx, options)
     folder = _folder(options)
     options = with_absolute_paths(options)
     studied = not (options["dry_run"] or options["exhaustive"])
@@ -150,6 +153,19 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
         started = time.monotonic()
         result = _searched(out, search, folder, options, trackers)
         return _finish(out, result, folder, options, time.monotonic() - started, trackers)
+
+
+def _check_pareto(ctx: click.Context, options: dict[str, Any]) -> None:
+    """Refuse targets beside --pareto, where they would not be read."""
+    if not options["pareto"]:
+        return
+    for name in ("latency", "energy", "area", "parameters", "reward", "reward_p", "reward_q"):
+        if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            option = name.replace("_", "-")
+            raise UsageError(
+                f"--pareto has no targets and a reward of its own: leave --{option} out, or search "
+                "without --pareto"
+            )
 
 
 def _searched(
@@ -229,6 +245,8 @@ def _search(options: dict[str, Any], study: Path | None) -> Search:
         latency=limit("latency"),
         energy=limit("energy"),
         area=limit("area"),
+        parameters=limit("parameters"),
+        pareto=options["pareto"],
         reward=options["reward"],
         reward_p=options["reward_p"],
         reward_q=options["reward_q"],
@@ -324,7 +342,8 @@ def _finish(
         out.say(f"interrupted; continue with: nahas cosearch --run-dir {folder} --resume")
         return EXIT_INTERRUPTED
     if not result.true.satisfied.any():
-        out.say(f"{none_met(result)}: raise a target, or try more --trials")
+        other = "raise a target, or " if result.front is None else ""
+        out.say(f"{none_met(result)}: {other}try more --trials")
         return EXIT_NOTHING_FEASIBLE
     return 0
 

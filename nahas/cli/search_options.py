@@ -79,6 +79,11 @@ def _what_options() -> list[Callable[[F], F]]:
             "then checks the best designs.",
         ),
         click.option(
+            "--pareto",
+            is_flag=True,
+            help="Search the front of accuracy, latency, energy and area, without targets.",
+        ),
+        click.option(
             "--trials",
             "--max-trials",
             metavar="N",
@@ -166,6 +171,7 @@ def _reward_options(reward: str) -> list[Callable[[F], F]]:
         _target("latency", "ms", "1x"),
         _target("energy", "mJ", "none"),
         _target("area", "mm2", "1x"),
+        _target("parameters", "millions", "none"),
         click.option(
             "--baseline",
             metavar="PRESET|FILE",
@@ -224,8 +230,8 @@ def _how_options() -> list[Callable[[F], F]]:
             "--controller",
             default="ppo",
             show_default=True,
-            help="Who proposes: ppo, reinforce, random, optuna-tpe, pyglove-evolution, or another "
-            "plug-in.",
+            help="Who proposes: ppo, reinforce, evolution, local, random; nsga2 and optuna-tpe of "
+            "Optuna, pyglove-evolution, or another plug-in.",
         ),
         click.option(
             "--batch",

@@ -215,6 +215,7 @@ def _search(options: Mapping[str, Any]) -> Search:
         latency=limit("latency"),
         energy=limit("energy"),
         area=limit("area"),
+        parameters=limit("parameters"),
         objective=Objective[options["objective"].upper()],
     )
 

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nahas import plugins
 from nahas.controllers.allowed import Allowed
-from nahas.controllers.base import Controller
-from nahas.controllers.narrowed import Narrowed
+from nahas.controllers.base import Applicable, Controller
+from nahas.controllers.evolution import Evolution, EvolutionHyperparameters
+from nahas.controllers.local import LocalSearch
 from nahas.controllers.ppo import Ppo, PpoHyperparameters
 from nahas.controllers.random import Random
 from nahas.controllers.reinforce import Reinforce, ReinforceHyperparameters
+from nahas.controllers.within import Within
 from nahas.datafiles import nearest
 from nahas.errors import UsageError
-from nahas.spaces.space import ChoiceArray, Space
+from nahas.spaces.space import Space
 
-CONTROLLERS = ("ppo", "reinforce", "random")
-
-Applicable = Callable[[ChoiceArray], NDArray[np.bool_]]
+CONTROLLERS = ("ppo", "reinforce", "evolution", "local", "random")
+"""Those of nahas itself; others, Optuna's and PyGlove's among them, are plug-ins."""
 
 
 def check_name(name: str) -> None:
@@ -47,22 +46,34 @@ def controller_of(
         space: what to choose from.
         rng: the source of all its randomness.
         applicable: tells of choices [B, D] which decisions matter [B, D].
-        allowed: [D, K] the values that may be proposed; None is all. A plug-in is shown a
-            space of these alone.
+        allowed: [D, K] the values that may be proposed; None is all. Whatever the controller, it
+            decides among these alone (`nahas.controllers.within`).
 
     Raises:
         UsageError: when a plug-in cannot be loaded or made.
+        SpaceError: when the mask means nothing.
     """
+
+    def make(space: Space, applicable: Applicable | None) -> Controller:
+        return _made(name, space, rng, applicable)
+
+    return make(space, applicable) if allowed is None else Within(space, allowed, make, applicable)
+
+
+def _made(
+    name: str, space: Space, rng: np.random.Generator, applicable: Applicable | None
+) -> Controller:
     if name == "random":
-        return Random(space, rng, allowed)
+        return Random(space, rng)
     if name == "ppo":
-        return Ppo(space, rng, allowed, applicable)
+        return Ppo(space, rng, applicable=applicable)
     if name == "reinforce":
-        return Reinforce(space, rng, allowed, applicable)
-    make = plugins.plugin(plugins.CONTROLLERS, name)
-    if allowed is not None:
-        return Narrowed(space, allowed, lambda some, rest: make(some, rng, rest), applicable)
-    made: Controller = make(space, rng, applicable)
+        return Reinforce(space, rng, applicable=applicable)
+    if name == "evolution":
+        return Evolution(space, rng, applicable)
+    if name == "local":
+        return LocalSearch(space, rng, applicable)
+    made: Controller = plugins.plugin(plugins.CONTROLLERS, name)(space, rng, applicable)
     return made
 
 
@@ -72,4 +83,6 @@ def knobs(name: str) -> dict[str, Any]:
         return {"ppo": asdict(PpoHyperparameters())}
     if name == "reinforce":
         return {"reinforce": asdict(ReinforceHyperparameters())}
+    if name == "evolution":
+        return {"evolution": asdict(EvolutionHyperparameters())}
     return {}

@@ -5,6 +5,7 @@ Needs the extra `search`. Every decision is a categorical parameter, those that 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -55,6 +56,7 @@ def controller(
     rng: np.random.Generator,
     sampler: Callable[[int], Any] | None = None,
     allowed: Allowed | None = None,
+    objectives: int = 1,
 ) -> Replayed:
     """A controller that a sampler drives.
 
@@ -64,12 +66,14 @@ def controller(
         sampler: makes an Optuna sampler of a seed: `lambda seed: GPSampler(seed=seed)`. None is
             the tree-structured Parzen estimator with Optuna's defaults.
         allowed: [D, K] the values that may be proposed; None is all.
+        objectives: of the study; with several the controller has `tell_objectives`.
 
     Raises:
         UsageError: when Optuna is not installed.
     """
     make = sampler or (lambda seed: _optuna().samplers.TPESampler(seed=seed))
-    return Replayed(space, rng, lambda seed: _Sampled(space, make(seed), allowed))
+    study = partial(_Sampled, space, allowed, objectives)
+    return Replayed(space, rng, lambda seed: study(make(seed)), objectives)
 
 
 def tpe(space: Space, rng: np.random.Generator, _applicable: object) -> Replayed:
@@ -77,26 +81,47 @@ def tpe(space: Space, rng: np.random.Generator, _applicable: object) -> Replayed
     return controller(space, rng)
 
 
+OBJECTIVES = 4
+"""Accuracy, latency, energy and area."""
+
+
+def nsga2(space: Space, rng: np.random.Generator, _applicable: object) -> Replayed:
+    """The controller `nsga2`: NSGA-II with Optuna's defaults, a population of 50.
+
+    Deb et al., "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", 2002,
+    doi:10.1109/4235.996017. Without a Pareto search it is a genetic algorithm of one reward.
+    """
+
+    def sampler(seed: int) -> Any:
+        return _optuna().samplers.NSGAIISampler(seed=seed)
+
+    return controller(space, rng, sampler, objectives=OBJECTIVES)
+
+
 class _Sampled:
     """Proposes what a sampler suggests in a study in memory."""
 
-    def __init__(self, space: Space, sampler: Any, allowed: Allowed | None) -> None:
+    def __init__(
+        self, space: Space, allowed: Allowed | None, objectives: int, sampler: Any
+    ) -> None:
         self._space = space
         self._distributions = distributions(space, allowed)
+        directions = ["maximize"] * objectives
         self._study = _quietly(
-            partial(_optuna().create_study, direction="maximize", sampler=sampler)
+            partial(_optuna().create_study, directions=directions, sampler=sampler)
         )
-        self._trials: list[Any] = []
+        self._untold: deque[Any] = deque()
 
     def propose(self, count: int) -> ChoiceArray:
         """Ask for `count` trials: [count, D]."""
-        self._trials = [self._study.ask(self._distributions) for _ in range(count)]
-        return np.array([choice_of(self._space, trial.params) for trial in self._trials])
+        trials = [self._study.ask(self._distributions) for _ in range(count)]
+        self._untold.extend(trials)
+        return np.array([choice_of(self._space, trial.params) for trial in trials])
 
-    def learn(self, rewards: NDArray[np.float64]) -> None:
-        """Tell the rewards of the first trials."""
-        for trial, reward in zip(self._trials, rewards.tolist(), strict=False):
-            self._study.tell(trial, reward)
+    def learn(self, lessons: NDArray[np.float64]) -> None:
+        """Tell the values [count, M] of the first trials that have none yet."""
+        for values in lessons.tolist():
+            self._study.tell(self._untold.popleft(), values)
 
 
 def _quietly(make: Callable[[], Any]) -> Any:

@@ -6,6 +6,7 @@ too.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -110,24 +111,25 @@ class _Generated:
         self._space = space
         self._allowed = allowed
         self._generator = generator
-        self._proposed: list[Any] = []
+        self._untold: deque[Any] = deque()
         generator.setup(dna_spec(space, allowed))
 
     def propose(self, count: int) -> ChoiceArray:
         """Propose `count` DNAs: [count, D]."""
         try:
-            self._proposed = [self._generator.propose() for _ in range(count)]
+            proposed = [self._generator.propose() for _ in range(count)]
         except StopIteration as error:
             raise UsageError(
                 f"the generator {type(self._generator).__name__} has no more proposals: "
                 "ask for fewer trials, or take another"
             ) from error
-        return np.array([choice_of(self._space, dna, self._allowed) for dna in self._proposed])
+        self._untold.extend(proposed)
+        return np.array([choice_of(self._space, dna, self._allowed) for dna in proposed])
 
-    def learn(self, rewards: NDArray[np.float64]) -> None:
-        """Feed the rewards of the first DNAs back."""
-        for dna, reward in zip(self._proposed, rewards.tolist(), strict=False):
-            self._generator.feedback(dna, reward)
+    def learn(self, lessons: NDArray[np.float64]) -> None:
+        """Feed the rewards [count, 1] of the first DNAs that have none yet back."""
+        for (reward,) in lessons.tolist():
+            self._generator.feedback(self._untold.popleft(), reward)
 
 
 def _pyglove() -> Any:

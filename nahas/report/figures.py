@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nahas.files import written_whole
-from nahas.report.summary import UNITS, WORDS, best_designs, heading
+from nahas.report.summary import best_designs, heading, limit_text
 from nahas.strategies import SearchResult
 from nahas.study.front import front_rows
 
@@ -83,7 +83,8 @@ def pareto_figure(result: SearchResult) -> Figure:
         _draw_met(figure, axes, result)
     if result.true.satisfied.any():
         _draw_front(axes, result)
-        _mark_best(axes, result)
+        if result.front is None:
+            _mark_best(axes, result)
     _draw_baseline_and_target(axes, result)
     _set_limits(axes, result)
     axes.set_xlabel(f"latency, ms{_other_targets(result)}")
@@ -233,7 +234,7 @@ def _set_limits(axes: Axes, result: SearchResult) -> None:
 
 def _other_targets(result: SearchResult) -> str:
     others = [
-        f"{WORDS[metric]} ≤ {limit:.3g} {UNITS[metric]}"
+        limit_text(metric, limit)
         for metric, limit in result.targets.items()
         if metric != "latency_ms"
     ]

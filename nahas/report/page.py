@@ -117,7 +117,7 @@ def pareto_svg(result: SearchResult) -> str:
         plot.dot(base.latency_ms, base.accuracy, "baseline", f"baseline design: {base.network}")
     if target is not None:
         plot.limit(target, f"target {target:.3g} ms")
-    for of in best_designs(result, 1):
+    for of in best_designs(result, 1 if result.front is None else 0):
         if of.satisfied:
             plot.star(of.latency_ms, of.accuracy, f"best: {of.network}")
     return plot.text()
@@ -151,7 +151,7 @@ def rewards_svg(result: SearchResult) -> str:
 
 
 def _sentence(result: SearchResult, best: list[Design]) -> str:
-    if not best or not best[0].satisfied:
+    if not best or not best[0].satisfied or result.front is not None:
         return f"{counted(result)}."
     first = best[0]
     return (

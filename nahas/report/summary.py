@@ -8,16 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nahas import designs
 from nahas.designs import Design, Prediction, distinct_designs
+from nahas.pareto import OBJECTIVES, REFERENCE, Front
 from nahas.phases import JOINT, ONE_SHOT, phases_in
+from nahas.reward import PER_UNIT
 from nahas.strategies import SearchResult
 
 UNITS = {"latency_ms": "ms", "energy_mj": "mJ", "area_mm2": "mm²"}
-"""Metrics that may have a target, and their units as people write them."""
+"""What is shown of every design, and the units as people write them."""
 
-WORDS = {"latency_ms": "latency", "energy_mj": "energy", "area_mm2": "area"}
-"""The same metrics as people say them."""
+WORDS = {
+    "latency_ms": "latency",
+    "energy_mj": "energy",
+    "area_mm2": "area",
+    "parameters": "parameters",
+}
+"""Metrics that may have a target, as people say them."""
 
 
 def heading(result: SearchResult) -> str:
@@ -38,11 +44,18 @@ def tried(result: SearchResult) -> str:
 
 def counted(result: SearchResult) -> str:
     """How many trials there were, and how many of them are any good."""
+    if result.front is not None:
+        return f"{tried(result)}; {front_text(result.front)}; seed {result.seed}"
     met = int(result.trials.satisfied.sum())
     meet = "meet" if result.simulated is None else "are predicted to meet"
     without = int((result.trials.feasible & ~np.isfinite(result.trials.accuracy)).sum())
     failed = f"; {without:,} trials have no accuracy" if without else ""
     return f"{tried(result)}; {met:,} trials {meet} every target{failed}; seed {result.seed}"
+
+
+def front_text(front: Front) -> str:
+    """How many designs are on the front, and its hypervolume."""
+    return f"{len(front.rows):,} designs on the front, hypervolume {front.hypervolume:.4f}"
 
 
 def checked(result: SearchResult) -> str:
@@ -95,6 +108,8 @@ def _phases_document(result: SearchResult) -> list[dict[str, Any]]:
 
 def none_met(result: SearchResult) -> str:
     """That no design meets every target, as far as designs were simulated."""
+    if result.front is not None:
+        return "no design can run and has an accuracy"
     some = len(result.true) < distinct_designs(result.joint, result.trials)
     return f"no design{' that was simulated again' if some else ''} meets every target"
 
@@ -106,12 +121,8 @@ def _promised(result: SearchResult) -> NDArray[np.bool_]:
 
 
 def best_designs(result: SearchResult, count: int) -> list[Design]:
-    """Up to `count` designs of distinct networks, best first: see `designs.best_rows`.
-
-    By simulated costs; where a cost model was searched, of the designs simulated again.
-    """
-    predicted = None if result.simulated is None else result.trials
-    return designs.best_designs(result.joint, result.true, count, predicted, result.deviations)
+    """Up to `count` designs to show: see `SearchResult.designs`."""
+    return result.designs(count)
 
 
 def accelerator_text(hardware: Mapping[str, Any]) -> str:
@@ -158,8 +169,12 @@ def predicted_verdict(of: Design) -> str:
 
 def target_text(targets: Mapping[str, float]) -> str:
     """Targets in a line."""
-    parts = (f"{WORDS[m]} ≤ {limit:.4g} {UNITS[m]}" for m, limit in targets.items())
-    return ", ".join(parts) or "none"
+    return ", ".join(limit_text(metric, limit) for metric, limit in targets.items()) or "none"
+
+
+def limit_text(metric: str, limit: float) -> str:
+    """A target: 'latency ≤ 0.3 ms', 'parameters ≤ 5.3 M'."""
+    return f"{WORDS[metric]} ≤ {limit / PER_UNIT.get(metric, 1.0):.4g} {UNITS.get(metric, 'M')}"
 
 
 def significant(value: float) -> str:
@@ -189,6 +204,19 @@ def document(result: SearchResult, count: int) -> dict[str, Any]:
         "strategy": result.options.get("strategy", JOINT),
         "phases": _phases_document(result),
         "cost_model": _cost_model_document(result),
+        "pareto": _pareto_document(result),
+    }
+
+
+def _pareto_document(result: SearchResult) -> dict[str, Any] | None:
+    if result.front is None:
+        return None
+    return {
+        "objectives": list(OBJECTIVES),
+        "reference": {name: REFERENCE[name] for name in OBJECTIVES},
+        "designs_on_front": len(result.front.rows),
+        "hypervolume": result.front.hypervolume,
+        "hypervolume_after_batch": result.front.after_batch.tolist(),
     }
 
 

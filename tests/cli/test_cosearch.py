@@ -148,6 +148,40 @@ class TestSearch:
 
 
 @pytest.mark.usefixtures("undrawn")
+class TestPareto:
+    def test_prints_the_front_and_tracks_its_volume(self, nahas):
+        asked = ("--pareto", "--controller", "evolution", "--run-dir", "run")
+        part = told(nahas("cosearch", "--json", *asked, "--trials", "20"))
+        more = ("--run-dir", "run", "--resume", "--trials", "40")
+        document = told(nahas("cosearch", "--json", *more))
+        assert document["targets"] == {}
+        pareto = document["pareto"]
+        assert pareto["objectives"] == ["accuracy", "latency_ms", "energy_mj", "area_mm2"]
+        assert pareto["hypervolume_after_batch"][0] == part["pareto"]["hypervolume"]
+        assert pareto["hypervolume"] == pareto["hypervolume_after_batch"][-1]
+        accuracies = [design["accuracy"] for design in document["best"]]
+        assert accuracies == sorted(accuracies, reverse=True)
+        report = nahas("report", "run")
+        assert f"{pareto['designs_on_front']:,} designs on the front" in report.out
+        assert "targets" not in report.out
+
+    def test_refuses_targets_beside_it(self, nahas):
+        ran = nahas(*QUICK, "--pareto", "--latency", "0.5x")
+        assert ran.code == 2
+        assert "leave --latency out, or search without --pareto" in ran.err
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_target_of_parameters_is_in_millions(nahas):
+    ran = nahas(*QUICK, "--json", "--parameters", "0.1", "--run-dir", "a")
+    assert ran.code == 3
+    document = json.loads(ran.out)
+    assert document["targets"]["parameters"] == 1e5
+    assert document["feasible_trials"] == 0
+    assert "parameters +" in nahas("report", "a").out
+
+
+@pytest.mark.usefixtures("undrawn")
 class TestResume:
     def test_continued_equals_unbroken_and_keeps_its_options(self, nahas):
         whole = told(nahas(*QUICK, "--json", "--run-dir", "whole"))

@@ -4,10 +4,16 @@ import numpy as np
 import pytest
 
 from nahas.controllers.allowed import allowed_values
+from nahas.controllers.base import MultiObjective
+from nahas.controllers.evolution import Evolution, EvolutionHyperparameters
+from nahas.controllers.local import LocalSearch
+from nahas.controllers.named import CONTROLLERS as NAMES
+from nahas.controllers.named import controller_of
 from nahas.controllers.ppo import Ppo, PpoHyperparameters
 from nahas.controllers.random import Random
 from nahas.controllers.reinforce import Reinforce
-from nahas.errors import SpaceError
+from nahas.controllers.within import Within
+from nahas.errors import SpaceError, StudyError
 from nahas.spaces.space import Decision, Space
 
 SPACE = Space("toy", tuple(Decision(f"d{i}", tuple(range(n))) for i, n in enumerate((3, 1, 5, 2))))
@@ -16,6 +22,40 @@ SPACE = Space("toy", tuple(Decision(f"d{i}", tuple(range(n))) for i, n in enumer
 def small_ppo(space, rng, allowed=None):
     knobs = PpoHyperparameters(embedding=8, hidden=16, learning_rate=5e-3, entropy_trials=200)
     return Ppo(space, rng, allowed, hyperparameters=knobs)
+
+
+def within(make):
+    """A controller that knows no masks, behind one where there is a mask."""
+
+    def masked(space, rng, allowed=None):
+        if allowed is None:
+            return make(space, rng)
+        return Within(space, allowed, lambda part, _: make(part, rng))
+
+    masked.__name__ = make.__name__
+    return masked
+
+
+@within
+def evolution(space, rng):
+    knobs = EvolutionHyperparameters(population=40, tournament=10)
+    return Evolution(space, rng, hyperparameters=knobs)
+
+
+@within
+def local(space, rng):
+    return LocalSearch(space, rng)
+
+
+@within
+def nsga2(space, rng):
+    optuna = pytest.importorskip("optuna", reason="needs the extra search")
+    from nahas.interop.optuna import controller
+
+    def sampler(seed):
+        return optuna.samplers.NSGAIISampler(population_size=20, seed=seed)
+
+    return controller(space, rng, sampler, objectives=4)
 
 
 def optuna_tpe(space, rng, allowed=None):
@@ -36,8 +76,10 @@ def pyglove_evolution(space, rng, allowed=None):
     return controller(space, rng, evolution, allowed)
 
 
-CONTROLLERS = [Random, small_ppo, Reinforce, optuna_tpe, pyglove_evolution]
-LEARNERS = [small_ppo, Reinforce, optuna_tpe, pyglove_evolution]
+SETTLERS = [small_ppo, Reinforce, nsga2, optuna_tpe, pyglove_evolution]
+"""Those that propose the best again and again in the end; others leave it to look around."""
+
+CONTROLLERS = [*SETTLERS, evolution, local, Random]
 
 
 def separable(choices):
@@ -53,6 +95,21 @@ def rounds(controller, count, size=10):
         controller.tell(choices, separable(choices))
         asked.append(choices)
     return np.concatenate(asked)
+
+
+def ahead(controller, count, window=3, size=10, reward=separable):
+    """The same where `window` rounds are asked for before the first of them is told.
+
+    Returns:
+        The choices, and those of each round that is not told yet.
+    """
+    asked, told = [], 0
+    for _ in range(count):
+        asked.append(controller.ask(size))
+        if len(asked) - told == window:
+            controller.tell(asked[told], reward(asked[told]))
+            told += 1
+    return np.concatenate(asked), asked[told:]
 
 
 @pytest.mark.parametrize("make", CONTROLLERS)
@@ -91,6 +148,23 @@ class TestController:
         for name in final:
             assert np.array_equal(final[name], reached[name]), name
 
+    def test_restores_what_was_asked_for_and_not_told_yet(self, make):
+        controller = make(SPACE, np.random.default_rng(0))
+        _, flying = ahead(controller, 12)
+        state = {name: array.copy() for name, array in controller.state().items()}
+        other = make(SPACE, np.random.default_rng(99))
+        other.restore(state)
+        for choices in flying:
+            for one in (controller, other):
+                one.tell(choices, separable(choices))
+        assert rounds(other, 3).tolist() == rounds(controller, 3).tolist()
+
+    def test_refuses_the_state_of_another_controller(self, make):
+        if make is Random:
+            pytest.skip("it needs no more than the generator, which every state has")
+        with pytest.raises(StudyError, match="the kept controller state is"):
+            make(SPACE, np.random.default_rng(0)).restore({"rng": np.zeros(6, np.uint64)})
+
     def test_state_is_plain_arrays(self, make):
         for name, array in make(SPACE, np.random.default_rng(0)).state().items():
             assert isinstance(name, str)
@@ -125,12 +199,69 @@ class TestController:
             assert np.isfinite(array).all()
 
 
-@pytest.mark.parametrize("make", LEARNERS)
+@pytest.mark.parametrize("make", SETTLERS)
 def test_learns_a_separable_space_better_than_random(make):
     last = separable(rounds(make(SPACE, np.random.default_rng(0)), 40)[-50:]).mean()
     drawn = separable(rounds(Random(SPACE, np.random.default_rng(0)), 40)[-50:]).mean()
     assert drawn == pytest.approx(1.5, abs=0.3)
     assert last > 2.5
+
+
+def total(choices):
+    return choices.sum(axis=1).astype(float)
+
+
+@pytest.mark.parametrize("window", [1, 3])
+@pytest.mark.parametrize("make", [Reinforce, evolution, local, nsga2])
+def test_finds_better_than_random_in_as_many_trials(make, window):
+    """In a space of 4**10 choices, where 300 draws are nowhere near the best."""
+    space = Space("wide", tuple(Decision(f"d{i}", (0, 1, 2, 3)) for i in range(10)))
+    found, drawn = (
+        ahead(maker(space, np.random.default_rng(1)), 30, window, reward=total)[0]
+        for maker in (make, Random)
+    )
+    assert total(found).max() > total(drawn).max()
+
+
+class TestNamed:
+    @pytest.mark.parametrize("name", [*NAMES, "nsga2", "optuna-tpe", "pyglove-evolution"])
+    def test_every_name_keeps_to_what_is_allowed(self, name):
+        for extra in {"nsga2": ["optuna"], "optuna-tpe": ["optuna"]}.get(name, []):
+            pytest.importorskip(extra, reason="needs the extra search")
+        if name == "pyglove-evolution":
+            pytest.importorskip("pyglove", reason="needs the extra pyglove")
+        allowed = allowed_values(SPACE, {"d3": 0})
+        allowed[2] = [False, True, False, True, False]
+        seen = []
+
+        def applicable(choices):
+            seen.append(choices)
+            return choices >= 0
+
+        controller = controller_of(name, SPACE, np.random.default_rng(0), applicable, allowed)
+        choices = rounds(controller, 12)
+        assert set(choices[:, 3]) == {0}
+        assert set(choices[:, 2]) == {1, 3}
+        assert set(choices[:, 0]) == {0, 1, 2}
+        for shown in seen:  # choices of the whole space, within the mask
+            assert set(shown[:, 2]) <= {1, 3}
+            assert set(shown[:, 3]) <= {0}
+
+    def test_a_space_without_a_choice_has_one_proposal(self):
+        allowed = allowed_values(SPACE, {"d0": 2, "d2": 4, "d3": 1})
+        for name in ("reinforce", "evolution", "local", "random"):
+            controller = controller_of(name, SPACE, np.random.default_rng(0), None, allowed)
+            assert (rounds(controller, 3) == [2, 0, 4, 1]).all()
+
+    def test_behind_a_mask_objectives_are_told_to_who_wants_them(self):
+        allowed = allowed_values(SPACE, {"d3": 0})
+        made = nsga2(SPACE, np.random.default_rng(0), allowed)
+        assert isinstance(made, MultiObjective)
+        assert not isinstance(evolution(SPACE, np.random.default_rng(0), allowed), MultiObjective)
+        for _ in range(20):
+            choices = made.ask(10)
+            made.tell_objectives(choices, 3.0 - np.repeat(separable(choices)[:, None], 4, axis=1))
+        assert separable(made.ask(40)).mean() > 1.3  # 1.0 by chance
 
 
 class TestAllowedValues:

@@ -65,7 +65,7 @@ class TestWithOptuna:
         made = tpe(SPACE, np.random.default_rng(0), None)
         choices = made.ask(8)
         made.tell(choices[:3], np.zeros(3))
-        assert made.state()["rounds"].tolist() == [3]
+        assert made.state()["rounds"].tolist() == [8, -3]
 
     def test_nothing_is_said(self, capfd):
         tpe(SPACE, np.random.default_rng(0), None).ask(1)
