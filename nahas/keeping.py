@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from nahas.controllers.base import Controller, State
+from nahas.cosearch import Run, continued
 from nahas.errors import UsageError
 from nahas.measurer import Measurer
 from nahas.problem import Search
@@ -34,16 +35,14 @@ class Keeping:
         else:
             self.study = Study.create(self.search.study, self.origin, time.time())
 
-    def restore(self, controller: Controller, measure: Measurer) -> int:
-        """Put the controller where the study left it; the trials it has learnt from."""
+    def continued(self, run: Run, controller: Controller, measure: Measurer) -> Run:
+        """The run from where the study left it, into which the controller is put as well."""
         if self.study is None:
-            return 0
+            return run
         start, state = self.study.state() or (0, None)
         # Not what came after: measured again in whole batches, as an unbroken search does.
         measure.learn(self.study.trials()[:start])
-        if state is not None:
-            controller.restore(state)
-        return start
+        return continued(run, controller, start, state)
 
     def keep(self, trials: Trials, batch: int, state: State | None) -> None:
         """Keep a batch, then tell of it."""

@@ -64,13 +64,19 @@ def searched(
     problem: Problem, search: Search, progress: Callable[[Trials], None] = lambda _: None
 ) -> SearchResult:
     """Search a problem: what `joint` does, for designs measured in any way."""
+    with problem:
+        return _searched(problem, search, progress)
+
+
+def _searched(problem: Problem, search: Search, progress: Callable[[Trials], None]) -> SearchResult:
     begun = time.monotonic()
     run, reward, origin = _checked(problem, search)
-    measure = Measurer(problem.accuracies, problem.predict or problem.cost)
+    measure = Measurer(problem.accuracies, problem.measured_cost)
     with interrupts() as pressed, Keeping(search, origin, progress) as keeping:
         controller = _controller(search, problem.joint)
-        run = replace(run, start=keeping.restore(controller, measure))
-        stop = cosearch(controller, measure, reward, run, keeping.keep, stop=pressed)
+        run = keeping.continued(run, controller, measure)
+        begin = problem.begin
+        stop = cosearch(controller, measure, reward, run, keeping.keep, stop=pressed, begin=begin)
         trials, again = keeping.trials(), None
         if problem.predict is not None:
             again = simulated_again(problem, reward, trials)
@@ -99,7 +105,12 @@ def _checked(problem: Problem, search: Search) -> tuple[Run, Reward, Origin]:
     check_name(search.controller)
     if search.controller not in CONTROLLERS:
         _controller(search, problem.joint)  # raises where it cannot be made
-    run = Run(trials=search.trials, batch=search.batch, time_limit_s=search.time_limit_s)
+    run = Run(
+        trials=search.trials,
+        batch=search.batch,
+        time_limit_s=search.time_limit_s,
+        ahead=search.ahead,
+    )
     reward, baseline = _reward(problem, search)
     return run, reward, _origin(problem, search, reward, baseline)
 
@@ -145,6 +156,8 @@ def _origin(problem: Problem, search: Search, reward: Reward, baseline: Design) 
     }
     if problem.cost_model is not None:
         options["cost_model"] = problem.cost_model
+    if search.ahead:
+        options["ahead"] = search.ahead
     options |= knobs(search.controller)
     return Origin(
         space=problem.joint.space,

@@ -11,9 +11,10 @@ from nahas.accuracy.backend import AccuracyBackend
 from nahas.datafiles import nearest
 from nahas.errors import UsageError
 from nahas.spaces.networks import NetworkSpace
+from nahas.workers.named import Workers
 
 if TYPE_CHECKING:
-    from nahas.children.data import Dataset
+    from nahas.children.jobs import Images
 
 OPTIONS = {
     "surrogate": ("surrogate",),
@@ -64,6 +65,7 @@ class Source:
         proxy_halving: stop the worse half of the children of a batch early, again and again.
         folder: that keeps what was trained, so that nothing is trained twice; None keeps it in
             memory.
+        workers: that train children; None trains them in this process.
     """
 
     kind: str | None = None
@@ -76,6 +78,7 @@ class Source:
     proxy_epochs: int | None = None
     proxy_halving: bool | None = None
     folder: Path | None = None
+    workers: Workers | None = None
 
     @property
     def chosen(self) -> str:
@@ -102,6 +105,11 @@ class Source:
         for name, what in NEEDED.get(kind, {}).items():
             if name not in said:
                 raise UsageError(f"--accuracy {kind} needs {option(name)}, {what}")
+        if kind != "train" and self.workers and self.workers.ray is not None:
+            raise UsageError(
+                f"--ray trains networks on a cluster, but accuracies come from '{kind}': leave it "
+                "out, or give --data"
+            )
         return kind
 
 
@@ -151,24 +159,27 @@ def _table(source: Source, space: NetworkSpace) -> tuple[NetworkSpace, AccuracyB
 
 
 def _trained(source: Source, space: NetworkSpace) -> AccuracyBackend:
-    from nahas.accuracy.trained import Halving, TrainedChildren
+    from nahas.accuracy.halving import Halving
+    from nahas.accuracy.trained import Elsewhere, TrainedChildren
     from nahas.children.recipe import PROXY
 
+    workers = source.workers
     return TrainedChildren(
         space,
-        _images(source),
+        _images(source).open(),
         replace(PROXY, epochs=source.proxy_epochs or PROXY.epochs),
         ledger=source.folder / LEDGER if source.folder else None,
         halving=Halving() if source.proxy_halving else None,
+        elsewhere=Elsewhere(workers=workers, images=_images(source)) if workers else None,
     )
 
 
-def _images(source: Source, seed: int = 0) -> Dataset:
-    from nahas.children.data import open_dataset
+def _images(source: Source, seed: int = 0) -> Images:
+    from nahas.children.jobs import Images
 
     assert source.data is not None  # it is needed, and was found there
     limit, size = source.proxy_images, source.image_size
-    return open_dataset(source.data, seed=seed, limit=limit, image_size=size)
+    return Images(name_or_path=source.data, seed=seed, limit=limit, image_size=size)
 
 
 def _one_shot(source: Source, space: NetworkSpace) -> AccuracyBackend:
@@ -177,4 +188,4 @@ def _one_shot(source: Source, space: NetworkSpace) -> AccuracyBackend:
 
     assert source.supernet is not None  # it is needed, and was found there
     seed = int(read_card(source.supernet).recipe["seed"])  # that divided the images it learned
-    return OneShotAccuracy(space, source.supernet, _images(source, seed))
+    return OneShotAccuracy(space, source.supernet, _images(source, seed).open())

@@ -19,7 +19,6 @@ from nahas.cli.options import (
     seed_option,
     tables_option,
     use_workers,
-    workers_option,
 )
 from nahas.cli.output import Output, Ticker, table
 from nahas.cli.search_options import DOWNLOAD, search_options, with_absolute_paths
@@ -41,7 +40,10 @@ OPTIONS_FILE = "options.toml"
 TABLED_SPACE = "macro"
 """The space whose networks have all been measured."""
 
-NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "best", "trackers")
+NOT_KEPT = (
+    *("run_dir", "resume", "force", "dry_run", "time_limit", "best", "trackers"),
+    *("workers", "ray", "child_cpus", "child_gpus", "child_time_limit", "child_retries"),
+)
 """Options that say how to run, not what to search: a resumed search does not inherit them."""
 
 
@@ -79,7 +81,6 @@ NOT_KEPT = ("run_dir", "resume", "force", "dry_run", "time_limit", "workers", "b
 )
 @objective_option
 @tables_option
-@workers_option
 @seed_option
 @click.pass_context
 def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
@@ -96,16 +97,23 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
     search after the batch in flight and loses nothing.
     """
     options = given | (saved_options(ctx, _folder(given) / OPTIONS_FILE) if given["resume"] else {})
-    use_workers(options["workers"])
     announce_compilation(out)
     if options["dry_run"]:
-        return _foresee(out, _search(options, study=None))
+        search = _search(options, study=None)
+        use_workers(_threads(search))
+        return _foresee(out, search)
     folder = _folder(options)
     options = with_absolute_paths(options)
     search = _search(options, study=folder / STUDY_FILE)
+    use_workers(_threads(search))
     started = time.monotonic()
     result = _searched(out, search, folder, options)
     return _finish(out, result, folder, options, time.monotonic() - started)
+
+
+def _threads(search: Search) -> int | None:
+    """Threads of the simulator: what --workers says where no network is trained."""
+    return None if search.source.chosen == "train" else search.workers
 
 
 def _searched(out: Output, search: Search, folder: Path, options: dict[str, Any]) -> SearchResult:
@@ -171,6 +179,13 @@ def _search(options: dict[str, Any], study: Path | None) -> Search:
         study=study,
         resume=options["resume"],
         best=options["best"],
+        ahead=options["ahead"],
+        workers=options["workers"],
+        ray=options["ray"],
+        child_cpus=options["child_cpus"],
+        child_gpus=options["child_gpus"],
+        child_time_limit_s=options["child_time_limit"],
+        child_retries=options["child_retries"],
     )
 
 
@@ -254,7 +269,7 @@ def _finish(
         "cosearch",
         options,
         seed=result.seed,
-        threads=use_workers(options["workers"]),
+        threads=use_workers(None),
         wall_seconds=wall_seconds,
     )
     for name, content in (("manifest.json", made), ("best.json", told)):
