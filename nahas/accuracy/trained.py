@@ -198,18 +198,12 @@ class TrainedChildren:
             self._train(group, names, epochs)
 
     def _train(self, group: _Group, names: Sequence[str], epochs: int) -> None:
-        group.futures = {
-            name: self._submit(group.choices[name], folder_of(self._folder, name), epochs)
-            for name in names
-        }
+        group.futures = {name: self._submit(name, group.choices[name], epochs) for name in names}
 
-    def _submit(self, choice: ChoiceArray, folder: Path, epochs: int) -> Future[Child]:
+    def _submit(self, name: str, choice: ChoiceArray, epochs: int) -> Future[Child]:
         if self._elsewhere is None:
             future: Future[Child] = Future()
-            how = (folder, epochs, self._time_limit_s, self._progress)
-            future.set_result(
-                _trained(self.space.function(choice), self._dataset, self._recipe, *how)
-            )
+            future.set_result(self._trained(name, choice, epochs))
             return future
         if self._pool is None:
             self._pool = self._elsewhere.workers.open()
@@ -218,11 +212,17 @@ class TrainedChildren:
             choice=tuple(choice.tolist()),
             images=self._elsewhere.images,
             recipe=self._recipe,
-            folder=folder,
+            folder=folder_of(self._folder, name),
             epochs=epochs,
             time_limit_s=self._time_limit_s,
         )
         return self._pool.submit(_trained_job, job)
+
+    def _trained(self, name: str, choice: ChoiceArray, epochs: int) -> Child:
+        """Train a child here."""
+        function, folder = self.space.function(choice), folder_of(self._folder, name)
+        how = (folder, epochs, self._time_limit_s, self._progress)
+        return _trained_child(function, self._dataset, self._recipe, *how)
 
     def _remember(self, children: Mapping[str, Child]) -> None:
         self.children.update(children)
@@ -267,13 +267,13 @@ class _Job:
 def _trained_job(job: _Job) -> Child:
     function = _space(job.space).function(np.array(job.choice, np.int64))
     how = (job.folder, job.epochs, job.time_limit_s, None)
-    return _trained(function, job.images.open(), job.recipe, *how)
+    return _trained_child(function, job.images.open(), job.recipe, *how)
 
 
 _space = cache(named)
 
 
-def _trained(
+def _trained_child(
     function: NetworkFunction,
     dataset: Dataset,
     recipe: Recipe,
