@@ -16,6 +16,7 @@ The tree::
     ├── CostModelError   a cost model that is damaged, or of another space or simulator
     ├── StudyError       a study file that is damaged, newer, in use or of another search
     ├── InteropError     a file of another tool that cannot be read
+    ├── WorkerError      a worker that was lost, or failed over its task
     └── UsageError       options that contradict each other
 
 Each message is one sentence: what, which field, what value, what is allowed, what to do.
@@ -77,6 +78,10 @@ class StudyError(NahasError):
 
 class InteropError(NahasError):
     """A file of another tool that cannot be read."""
+
+
+class WorkerError(NahasError):
+    """A worker that was lost, or failed over its task."""
 
 
 class UsageError(NahasError):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nahas.accuracy.backend import AccuracyBackend, Slow
+from nahas.accuracy.backend import AccuracyBackend, Early, Slow
 from nahas.accuracy.measured import MeasuredTable
 from nahas.accuracy.named import Source, backend_of, weights_to_train
 from nahas.controllers.named import check_name
@@ -29,6 +29,8 @@ from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray
 from nahas.study.file import check_exists
 from nahas.vocabulary import Objective
+from nahas.workers.named import Workers
+from nahas.workers.pool import RETRIES
 
 _B0 = "-".join(f"e6k{kernel}" for kernel in (3, 3, 5, 5, 3, 3, 3, 5, 5, 5, 5, 5, 5, 5, 3))
 
@@ -90,6 +92,13 @@ class Search:
         study: file that keeps the trials; None keeps none.
         resume: continue that study instead of starting it.
         best: number of designs to report.
+        ahead: batches that are proposed before the lesson of the one before them, so that workers
+            never wait for it; trials depend on it.
+        workers: processes that train networks at the same time; None trains in this one.
+        ray: address of a Ray cluster that trains them, 'local' to start one here.
+        child_cpus, child_gpus: cores, and on a cluster GPUs, of each training.
+        child_time_limit_s: after which a training is killed, and its trial kept as failed.
+        child_retries: how often a training is given to another worker after one was lost.
     """
 
     space: str = "mnasnet"
@@ -127,6 +136,13 @@ class Search:
     study: Path | None = None
     resume: bool = False
     best: int = 10
+    ahead: int = 0
+    workers: int | None = None
+    ray: str | None = None
+    child_cpus: int | None = None
+    child_gpus: float = 0.0
+    child_time_limit_s: float | None = None
+    child_retries: int = RETRIES
 
     @property
     def limits(self) -> dict[str, Limit]:
@@ -144,10 +160,24 @@ class Search:
     @property
     def source(self) -> Source:
         """Where accuracies come from; what is trained is kept beside the study."""
-        own = [part.name for part in fields(Source) if part.name not in ("kind", "folder")]
+        others = ("kind", "folder", "workers")
+        own = [part.name for part in fields(Source) if part.name not in others]
         folder = self.study.parent if self.study else None
         named_so = {name: getattr(self, name) for name in own}
-        return Source(kind=self.accuracy, folder=folder, **named_so)
+        return Source(kind=self.accuracy, folder=folder, workers=self.hired, **named_so)
+
+    @property
+    def hired(self) -> Workers | None:
+        """The workers that train networks; None trains them in this process."""
+        hired = Workers(
+            processes=self.workers,
+            ray=self.ray,
+            cpus=self.child_cpus,
+            gpus=self.child_gpus,
+            time_limit_s=self.child_time_limit_s,
+            retries=self.child_retries,
+        )
+        return None if hired == Workers(retries=self.child_retries) else hired
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +226,37 @@ class Problem:
         if isinstance(self.accuracy, MeasuredTable):
             return self.accuracy.choice_named(name)
         return self.joint.network_space.choice_named(name)
+
+    def begin(self, choices: ChoiceArray) -> None:
+        """Begin to measure accuracies of choices [B, D], where workers do."""
+        if isinstance(self.accuracy, Early):
+            self.accuracy.begin(np.unique(self.joint.split(choices)[0], axis=0))
+
+    def measured_cost(self, choices: ChoiceArray) -> DesignCosts:
+        """What a search is told of choices [B, D] whose accuracies it has asked for."""
+        return self.failed(choices, (self.predict or self.cost)(choices))
+
+    def failed(self, choices: ChoiceArray, costs: DesignCosts) -> DesignCosts:
+        """The costs of choices [B, D]; infeasible too where an accuracy could not be measured."""
+        if not isinstance(self.accuracy, Early):
+            return costs
+        failures = self.accuracy.failures(self.joint.split(choices)[0])
+        reason = np.where(costs.reason != 0, costs.reason, failures)
+        lost = reason != 0
+        return replace(
+            costs,
+            latency_ms=np.where(lost, np.inf, costs.latency_ms),
+            energy_mj=np.where(lost, np.inf, costs.energy_mj),
+            reason=reason,
+        )
+
+    def __enter__(self) -> Problem:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the workers, where there are any."""
+        if isinstance(self.accuracy, Early):
+            self.accuracy.close()
 
     def probed(self) -> dict[str, str]:
         """The fingerprints, and hashes of accuracies and simulated costs of some fixed designs.

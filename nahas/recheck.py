@@ -35,5 +35,6 @@ def simulated_again(problem: Problem, reward: Rewarding, trials: Trials) -> Tria
     some = trials[candidate_rows(problem.joint, trials)]
     if not len(some):
         return some
-    again = rewarded(some.choices, (some.accuracy, problem.cost(some.choices)), reward, first=0)
+    costs = problem.failed(some.choices, problem.cost(some.choices))
+    again = rewarded(some.choices, (some.accuracy, costs), reward, first=0)
     return replace(again, number=some.number, time=some.time)

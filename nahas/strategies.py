@@ -12,7 +12,7 @@ import numpy as np
 from nahas.accuracy.backend import Uncertain
 from nahas.controllers.base import Controller, State
 from nahas.controllers.named import CONTROLLERS, check_name, knobs
-from nahas.cosearch import Run, Stop, cosearch, interrupts, rewarded
+from nahas.cosearch import Run, Stop, continued, cosearch, interrupts, rewarded
 from nahas.designs import Design, best_rows, described
 from nahas.keeping import Keeping
 from nahas.manifest import versions
@@ -66,6 +66,11 @@ def searched(
     problem: Problem, search: Search, progress: Callable[[Trials], None] = lambda _: None
 ) -> SearchResult:
     """Search a problem: what `joint` does, for designs measured in any way."""
+    with problem:
+        return _searched(problem, search, progress)
+
+
+def _searched(problem: Problem, search: Search, progress: Callable[[Trials], None]) -> SearchResult:
     if search.strategy == ONE_SHOT:
         from nahas.oneshot import searched_at_once  # TensorFlow: seconds to load
 
@@ -74,11 +79,14 @@ def searched(
         return searched_at_once(problem, search, (reward, origin), progress)
     begun = time.monotonic()
     run, reward, origin, plan = _checked(problem, search)
-    measure = Measurer(problem.accuracies, problem.predict or problem.cost)
+    measure = Measurer(problem.accuracies, problem.measured_cost)
     with interrupts() as pressed, Keeping(search, origin, progress) as keeping:
 
         def step(controller: Controller, part: Run) -> Stop:
-            return cosearch(controller, measure, reward, part, keeping.keep, stop=pressed)
+            begin = problem.begin
+            return cosearch(
+                controller, measure, reward, part, keeping.keep, stop=pressed, begin=begin
+            )
 
         left = keeping.left(measure)
         if isinstance(reward, ParetoReward):
@@ -111,12 +119,13 @@ def _in_phases(
             continue
         before = keeping.trials() if phase.start else no_trials(len(problem.joint.space.decisions))
         controller = plan.controller(number, search, problem.joint, before)
-        if start > phase.start:
-            controller.restore(state)
         seconds = None if run.time_limit_s is None else run.time_limit_s + begun - time.monotonic()
         if seconds is not None and seconds <= 0:
             return Stop.TIME
-        stop = step(controller, replace(run, start=start, trials=end, time_limit_s=seconds))
+        part = replace(run, start=start, trials=end, time_limit_s=seconds)
+        if start > phase.start:
+            part = continued(part, controller, state)
+        stop = step(controller, part)
         if stop is not Stop.TRIALS:
             return stop
         start = end
@@ -142,7 +151,12 @@ def check(problem: Problem, search: Search) -> Origin:
 
 def _checked(problem: Problem, search: Search) -> tuple[Run, Reward | ParetoReward, Origin, Plan]:
     check_name(search.controller)
-    run = Run(trials=search.trials, batch=search.batch, time_limit_s=search.time_limit_s)
+    run = Run(
+        trials=search.trials,
+        batch=search.batch,
+        time_limit_s=search.time_limit_s,
+        ahead=search.ahead,
+    )
     plan = plan_of(problem, search)
     if search.controller not in CONTROLLERS:
         # Raises where it cannot be made.
@@ -216,6 +230,8 @@ def _origin(
     }
     if problem.cost_model is not None:
         options["cost_model"] = problem.cost_model
+    if search.ahead:
+        options["ahead"] = search.ahead
     if search.strategy != ONE_SHOT:
         options |= knobs(search.controller)
     return Origin(

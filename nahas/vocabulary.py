@@ -51,13 +51,17 @@ class Bound(IntEnum):
 class Reason(IntEnum):
     """Why a layer, or a design, cannot run. OK is feasible.
 
-    PREDICTED is a learned cost model's guess; the simulator never says so.
+    PREDICTED is a learned cost model's guess; the simulator never says so. The last three are of
+    designs whose network's accuracy could not be measured, whether they can run or not.
     """
 
     OK = 0
     REGISTER_FILE = 1
     LOCAL_MEMORY = 2
     PREDICTED = 3
+    WORKER_LOST = 4
+    OUT_OF_MEMORY = 5
+    TIME_LIMIT = 6
 
 
 class Tensor(IntEnum):

@@ -46,3 +46,20 @@ class Slow(Protocol):
     def identity(self) -> Mapping[str, Any]:
         """What makes its accuracies these and no others, in JSON's types; measures nothing."""
         ...
+
+
+@runtime_checkable
+class Early(Protocol):
+    """A back-end that begins to measure networks before anyone waits for them, with workers."""
+
+    def begin(self, choices: ChoiceArray) -> None:
+        """Begin to measure network choices [B, D]; `accuracy` of them waits for the end."""
+        ...
+
+    def failures(self, choices: ChoiceArray) -> NDArray[np.int64]:
+        """`vocabulary.Reason` [B] of network choices that could not be measured, else 0."""
+        ...
+
+    def close(self) -> None:
+        """End all workers."""
+        ...

@@ -11,10 +11,11 @@ from nahas.accuracy.backend import AccuracyBackend
 from nahas.datafiles import nearest
 from nahas.errors import UsageError
 from nahas.spaces.networks import NetworkSpace
+from nahas.workers.named import Workers
 
 if TYPE_CHECKING:
     from nahas.accuracy.oneshot import SharedWeightsToTrain
-    from nahas.children.data import Dataset
+    from nahas.children.jobs import Images
 
 OPTIONS = {
     "surrogate": ("surrogate",),
@@ -65,6 +66,7 @@ class Source:
         proxy_halving: stop the worse half of the children of a batch early, again and again.
         folder: that keeps what was trained, so that nothing is trained twice; None keeps it in
             memory.
+        workers: that train children; None trains them in this process.
     """
 
     kind: str | None = None
@@ -77,6 +79,7 @@ class Source:
     proxy_epochs: int | None = None
     proxy_halving: bool | None = None
     folder: Path | None = None
+    workers: Workers | None = None
 
     @property
     def chosen(self) -> str:
@@ -103,6 +106,11 @@ class Source:
         for name, what in NEEDED.get(kind, {}).items():
             if name not in said:
                 raise UsageError(f"--accuracy {kind} needs {option(name)}, {what}")
+        if kind != "train" and self.workers and self.workers.ray is not None:
+            raise UsageError(
+                f"--ray trains networks on a cluster, but accuracies come from '{kind}': leave it "
+                "out, or give --data"
+            )
         return kind
 
 
@@ -155,7 +163,7 @@ def weights_to_train(source: Source, trials: int, seed: int) -> SharedWeightsToT
         raise UsageError(f"--strategy one-shot needs --data, {_IMAGES['data']}")
     from nahas.accuracy.oneshot import SharedWeightsToTrain, recipe_for
 
-    dataset = _images(source, seed)
+    dataset = _images(source, seed).open()
     return SharedWeightsToTrain(dataset, recipe_for(dataset.sizes["train"], trials, seed))
 
 
@@ -177,24 +185,27 @@ def _table(source: Source, space: NetworkSpace) -> tuple[NetworkSpace, AccuracyB
 
 
 def _trained(source: Source, space: NetworkSpace) -> AccuracyBackend:
-    from nahas.accuracy.trained import Halving, TrainedChildren
+    from nahas.accuracy.halving import Halving
+    from nahas.accuracy.trained import Elsewhere, TrainedChildren
     from nahas.children.recipe import PROXY
 
+    workers = source.workers
     return TrainedChildren(
         space,
-        _images(source),
+        _images(source).open(),
         replace(PROXY, epochs=source.proxy_epochs or PROXY.epochs),
         ledger=source.folder / LEDGER if source.folder else None,
         halving=Halving() if source.proxy_halving else None,
+        elsewhere=Elsewhere(workers=workers, images=_images(source)) if workers else None,
     )
 
 
-def _images(source: Source, seed: int = 0) -> Dataset:
-    from nahas.children.data import open_dataset
+def _images(source: Source, seed: int = 0) -> Images:
+    from nahas.children.jobs import Images
 
     assert source.data is not None  # it is needed, and was found there
     limit, size = source.proxy_images, source.image_size
-    return open_dataset(source.data, seed=seed, limit=limit, image_size=size)
+    return Images(name_or_path=source.data, seed=seed, limit=limit, image_size=size)
 
 
 def _one_shot(source: Source, space: NetworkSpace) -> AccuracyBackend:
@@ -203,4 +214,4 @@ def _one_shot(source: Source, space: NetworkSpace) -> AccuracyBackend:
 
     assert source.supernet is not None  # it is needed, and was found there
     seed = int(read_card(source.supernet).recipe["seed"])  # that divided the images it learned
-    return OneShotAccuracy(space, source.supernet, _images(source, seed))
+    return OneShotAccuracy(space, source.supernet, _images(source, seed).open())

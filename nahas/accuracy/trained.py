@@ -2,100 +2,78 @@
 
 from __future__ import annotations
 
-import json
+import concurrent.futures
 import math
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+import weakref
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nahas.accuracy.halving import Halving, Plan, whole
+from nahas.accuracy.ledger import Child, Ledger
 from nahas.children.data import Dataset
-from nahas.children.jobs import folder_of
+from nahas.children.jobs import Images, folder_of
 from nahas.children.learner import forget_models
 from nahas.children.recipe import Recipe
 from nahas.children.saved import about
 from nahas.children.training import Progress, Reason, Training
-from nahas.datafiles import check_schema_version
-from nahas.errors import AccuracyError
-from nahas.files import json_text, plain, write_text
+from nahas.spaces.named import named
 from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray
-
-SCHEMA_VERSION = 1
-"""Version of the ledger; a reader refuses any other."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Halving:
-    """Successive halving of the children that are asked for together.
-
-    All are trained for `first` epochs, the best go on until they have had `factor` times as many,
-    the best of those again, until the recipe's epochs are done (Jamieson and Talwalkar,
-    arXiv 1502.07943).
-
-    Attributes:
-        first: epochs that every child gets.
-        keep: share of the children that go on, rounded up.
-        factor: of the epochs from rung to rung.
-
-    Raises:
-        AccuracyError: for a value that stops none or all.
-    """
-
-    first: int = 1
-    keep: float = 0.5
-    factor: int = 2
-
-    def __post_init__(self) -> None:
-        rules = {
-            "first": (self.first >= 1, "at least 1"),
-            "keep": (0 < self.keep < 1, "above 0 and below 1"),
-            "factor": (self.factor >= 2, "at least 2"),
-        }
-        for name, (kept, allowed) in rules.items():
-            if not kept:
-                raise AccuracyError(
-                    f"halving: {name} is {getattr(self, name)!r}, but it must be {allowed}"
-                )
-
-    def rungs(self, epochs: int) -> list[int]:
-        """Epochs that a child has had where some are stopped, and at its end."""
-        rungs, rung = [], self.first
-        while rung < epochs:
-            rungs.append(rung)
-            rung *= self.factor
-        return [*rungs, epochs]
+from nahas.spaces.task import NetworkFunction
+from nahas.vocabulary import Reason as TrialReason
+from nahas.workers.named import Workers
+from nahas.workers.pool import GivenUpError, Pool
 
 
 @dataclass(frozen=True, kw_only=True)
-class Child:
-    """A child that is remembered.
+class Elsewhere:
+    """Who trains children, if not this process.
 
     Attributes:
-        accuracy_percent: top-1 on the validation images; NaN where its loss was not finite.
-        epochs: that it finished.
-        seconds: that they took.
-        reason: why it ended before its end, in the words of `Reason`; empty if it did not.
+        workers: that do.
+        images: the data set, for them to open themselves.
     """
 
-    accuracy_percent: float
-    epochs: int
-    seconds: float
-    reason: str
+    workers: Workers
+    images: Images
+
+
+@dataclass
+class _Group:
+    """Children that were begun together.
+
+    Attributes:
+        plan: which of them to train next, and how far.
+        futures: what becomes of those that are in training now.
+    """
+
+    plan: Plan
+    choices: Mapping[str, ChoiceArray]
+    futures: Mapping[str, Future[Child]] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        return all(future.done() for future in self.futures.values())
 
 
 class TrainedChildren:
-    """Accuracies of trained children; an `AccuracyBackend`.
+    """Accuracies of trained children; an `AccuracyBackend`, and an `Early` one.
 
     Each network is trained once. One whose loss is not finite has the accuracy NaN, which earns
     the lowest reward, and one that was stopped early that which it had by then; the ledger says
-    why.
+    why. So does it of one that no worker could finish, which has the accuracy NaN as well.
+
+    Which children are trained together, and so what halving makes of them, follows from the order
+    of `begin` alone, not from who is done first.
 
     Args:
         space: of the choices.
@@ -104,14 +82,15 @@ class TrainedChildren:
         ledger: file that remembers them, so that a search that is resumed trains none again; a
             folder beside it keeps what is in training. None remembers in this object alone.
         halving: early termination of hopeless children; None trains all to their end.
-        time_limit_s: of each child; None is none.
-        progress: told of every step of the child in training.
+        time_limit_s: of each child, which then has the accuracy of what it learned; None is none.
+        progress: told of every step of the child in training, if it is trained here.
+        elsewhere: who trains them; None is this process, one after the other.
 
     Raises:
         AccuracyError: when the ledger is damaged, or of other children.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is trained, how, when it ends, and who is told or does it
         self,
         space: NetworkSpace,
         dataset: Dataset,
@@ -121,6 +100,7 @@ class TrainedChildren:
         halving: Halving | None = None,
         time_limit_s: float | None = None,
         progress: Progress | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self.space = space
         self._dataset = dataset
@@ -128,7 +108,10 @@ class TrainedChildren:
         self._halving = halving
         self._time_limit_s = time_limit_s
         self._progress = progress
+        self._elsewhere = elsewhere
+        self._pool: Pool | None = None
         self._ledger = Ledger(ledger, self.identity) if ledger else None
+        self._begun: list[_Group] = []
         self.children: dict[str, Child] = self._ledger.read() if self._ledger else {}
 
     @property
@@ -153,139 +136,183 @@ class TrainedChildren:
             "time_limit_s": self._time_limit_s,
         }
 
-    def accuracy(self, choices: ChoiceArray) -> NDArray[np.float64]:
-        """Accuracy in percent [B] of network choices [B, D]; what is not known yet is trained."""
-        names = [self.space.network_name(self.space.space.values(choice)) for choice in choices]
+    def begin(self, choices: ChoiceArray) -> None:
+        """Begin to train what is not known yet of network choices [B, D]."""
+        begun = {name for group in self._begun for name in group.choices}
         new = {
             name: choice
-            for name, choice in zip(names, choices, strict=True)
-            if name not in self.children
+            for name, choice in zip(self._names(choices), choices, strict=True)
+            if name not in self.children and name not in begun
         }
-        if new:
-            with self._folder() as folder:
-                self._train(new, folder)
-        return np.array([self.children[name].accuracy_percent for name in names])
+        together = [[name] for name in new] if self._halving is None else [list(new)] * bool(new)
+        for names in together:
+            epochs = self._recipe.epochs
+            plan = self._halving.plan(names, epochs) if self._halving else whole(names, epochs)
+            group = _Group(plan, {name: new[name] for name in names})
+            self._begun.append(group)
+            self._train(group, *next(plan))
+            self._advance(group)
 
-    def _train(self, new: Mapping[str, ChoiceArray], folder: Path) -> None:
-        if self._halving is None:
-            for name, choice in new.items():
-                child = self._trained(name, choice, folder, self._recipe.epochs)
-                self._remember({name: child}, folder)
-            return
-        alive, children = list(new), {}
-        rungs = self._halving.rungs(self._recipe.epochs)
-        for rung in rungs:
-            for name in alive:
-                children[name] = self._trained(name, new[name], folder, rung)
-            if rung != rungs[-1]:
-                alive = self._sorted_out(alive, children)
-        # All at once: who is stopped depends on the others, so a killed batch begins them anew.
-        self._remember(children, folder)
+    def accuracy(self, choices: ChoiceArray) -> NDArray[np.float64]:
+        """Accuracy in percent [B] of network choices [B, D]; what is not known yet is trained."""
+        return np.array([child.accuracy_percent for child in self._known(choices)])
 
-    def _sorted_out(self, alive: Sequence[str], children: dict[str, Child]) -> list[str]:
-        """Who goes on; the others are marked as stopped, unless they have ended by themselves."""
-        assert self._halving is not None
-        going = [name for name in alive if children[name].reason == Reason.DONE]
-        best = sorted(going, key=lambda name: -children[name].accuracy_percent)
-        kept = set(best[: math.ceil(self._halving.keep * len(going))])
-        for name in going:
-            if name not in kept:
-                stopped = {**asdict(children[name]), "reason": Reason.STOPPED.value}
-                children[name] = Child(**stopped)
-        return [name for name in going if name in kept]
+    def failures(self, choices: ChoiceArray) -> NDArray[np.int64]:
+        """`vocabulary.Reason` [B] of choices [B, D] whose children no worker finished, else 0."""
+        children = self._known(choices)
+        return np.array([_failure(child) for child in children], np.int64)
 
-    def _trained(self, name: str, choice: ChoiceArray, folder: Path, epochs: int) -> Child:
-        training = Training(
-            self.space.function(choice),
-            self._dataset,
-            self._recipe,
-            folder=folder_of(folder, name),
-            resume=True,
+    def close(self) -> None:
+        """End all workers and whatever they train; what was remembered stays."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+            self._begun.clear()
+
+    def _names(self, choices: ChoiceArray) -> list[str]:
+        return [self.space.network_name(self.space.space.values(choice)) for choice in choices]
+
+    def _known(self, choices: ChoiceArray) -> list[Child]:
+        """The children of choices [B, D], waiting for those in training."""
+        self.begin(choices)
+        names = self._names(choices)
+        while any(name not in self.children for name in names):
+            futures = [future for group in self._begun for future in group.futures.values()]
+            going = [future for future in futures if not future.done()]
+            concurrent.futures.wait(going, return_when=concurrent.futures.FIRST_COMPLETED)
+            for group in list(self._begun):
+                self._advance(group)
+        return [self.children[name] for name in names]
+
+    def _advance(self, group: _Group) -> None:
+        """Take a group as far as it goes without waiting."""
+        while group.ready:
+            told = {name: _outcome(future) for name, future in group.futures.items()}
+            try:
+                names, epochs = group.plan.send(told)
+            except StopIteration as end:
+                # All at once: who is stopped depends on the others, so a killed group begins anew.
+                self._remember(end.value)
+                self._begun.remove(group)
+                return
+            self._train(group, names, epochs)
+
+    def _train(self, group: _Group, names: Sequence[str], epochs: int) -> None:
+        group.futures = {name: self._submit(name, group.choices[name], epochs) for name in names}
+
+    def _submit(self, name: str, choice: ChoiceArray, epochs: int) -> Future[Child]:
+        if self._elsewhere is None:
+            future: Future[Child] = Future()
+            future.set_result(self._trained(name, choice, epochs))
+            return future
+        if self._pool is None:
+            self._pool = self._elsewhere.workers.open()
+        job = _Job(
+            space=self.space.place,
+            choice=tuple(choice.tolist()),
+            images=self._elsewhere.images,
+            recipe=self._recipe,
+            folder=folder_of(self._folder, name),
+            epochs=epochs,
+            time_limit_s=self._time_limit_s,
         )
-        while not training.over and training.state.epoch < epochs:
-            training.epoch(self._time_limit_s, self._progress)
-        # A checkpoint of a batch that was killed may be of a later rung than this one.
-        last = training.state.history[:epochs][-1]
-        child = Child(
-            accuracy_percent=float(last["validation_percent"]),
-            epochs=min(training.state.epoch, epochs),
-            seconds=last["seconds"],
-            reason=training.reason.value,
-        )
-        del training
-        forget_models()
-        return child
+        return self._pool.submit(_trained_job, job)
 
-    def _remember(self, children: Mapping[str, Child], folder: Path) -> None:
+    def _trained(self, name: str, choice: ChoiceArray, epochs: int) -> Child:
+        """Train a child here."""
+        function, folder = self.space.function(choice), folder_of(self._folder, name)
+        how = (folder, epochs, self._time_limit_s, self._progress)
+        return _trained_child(function, self._dataset, self._recipe, *how)
+
+    def _remember(self, children: Mapping[str, Child]) -> None:
         self.children.update(children)
         if self._ledger:
             self._ledger.write(self.children)
         for name in children:
-            shutil.rmtree(folder_of(folder, name), ignore_errors=True)
+            shutil.rmtree(folder_of(self._folder, name), ignore_errors=True)
 
-    @contextmanager
-    def _folder(self) -> Iterator[Path]:
+    @cached_property
+    def _folder(self) -> Path:
         """Where checkpoints of children in training are."""
         if self._ledger:
-            yield self._ledger.path.with_suffix("")
-        else:
-            with tempfile.TemporaryDirectory(prefix="nahas-children-") as folder:
-                yield Path(folder)
+            return self._ledger.path.with_suffix("")
+        folder = tempfile.mkdtemp(prefix="nahas-children-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
 
 
-@dataclass(frozen=True)
-class Ledger:
-    """The file that remembers children.
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """A child to train, in words that another process understands.
 
     Attributes:
-        path: of a JSON file.
-        identity: what its accuracies are.
+        space: place of its space.
+        choice: in that.
+        images: what it learns.
+        recipe: how.
+        folder: of its checkpoints.
+        epochs: to train it for, those of its checkpoint included.
+        time_limit_s: as `TrainedChildren` has it.
     """
 
-    path: Path
-    identity: Mapping[str, Any]
-
-    def write(self, children: Mapping[str, Child]) -> None:
-        """Write all children, whole or not at all.
-
-        Raises:
-            OSError: when it cannot be written.
-        """
-        remembered = {name: asdict(child) for name, child in children.items()}
-        content = {"schema_version": SCHEMA_VERSION, **self.identity, "children": remembered}
-        write_text(self.path, json_text(content))
-
-    def read(self) -> dict[str, Child]:
-        """The children that it remembers; none where there is no file.
-
-        Raises:
-            AccuracyError: when it is damaged, or of other children.
-        """
-        if not self.path.exists():
-            return {}
-        content = self._content()
-        check_schema_version(content, self.path, SCHEMA_VERSION, AccuracyError)
-        for name, ours in plain(self.identity).items():
-            if content.get(name) != ours:
-                raise AccuracyError(
-                    f"{self.path}: remembers children of {name} {content.get(name)}, but here it "
-                    f"is {ours}: name another run folder"
-                )
-        try:
-            return {name: _child(of) for name, of in content["children"].items()}
-        except (KeyError, TypeError, ValueError, AttributeError) as problem:
-            raise AccuracyError(f"{self.path}: is damaged ({problem})") from problem
-
-    def _content(self) -> dict[str, Any]:
-        try:
-            content: Any = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as problem:
-            raise AccuracyError(f"{self.path}: cannot be read ({problem})") from problem
-        if not isinstance(content, dict):
-            raise AccuracyError(f"{self.path}: is no ledger of children (it holds no object)")
-        return content
+    space: str
+    choice: tuple[int, ...]
+    images: Images
+    recipe: Recipe
+    folder: Path
+    epochs: int
+    time_limit_s: float | None
 
 
-def _child(remembered: Mapping[str, Any]) -> Child:
-    accuracy = remembered["accuracy_percent"]
-    return Child(**{**remembered, "accuracy_percent": math.nan if accuracy is None else accuracy})
+def _trained_job(job: _Job) -> Child:
+    function = _space(job.space).function(np.array(job.choice, np.int64))
+    how = (job.folder, job.epochs, job.time_limit_s, None)
+    return _trained_child(function, job.images.open(), job.recipe, *how)
+
+
+_space = cache(named)
+
+
+def _trained_child(
+    function: NetworkFunction,
+    dataset: Dataset,
+    recipe: Recipe,
+    folder: Path,
+    epochs: int,
+    time_limit_s: float | None,
+    progress: Progress | None,
+) -> Child:
+    training = Training(function, dataset, recipe, folder=folder, resume=True)
+    while not training.over and training.state.epoch < epochs:
+        training.epoch(time_limit_s, progress)
+    # A checkpoint of a batch that was killed may be of a later rung than this one.
+    last = training.state.history[:epochs][-1]
+    child = Child(
+        accuracy_percent=float(last["validation_percent"]),
+        epochs=min(training.state.epoch, epochs),
+        seconds=last["seconds"],
+        reason=training.reason.value,
+    )
+    del training
+    forget_models()
+    return child
+
+
+def _outcome(future: Future[Child]) -> Child:
+    try:
+        return future.result()
+    except GivenUpError as given_up:
+        reason = Reason[given_up.reason.name].value
+        return Child(accuracy_percent=math.nan, epochs=0, seconds=0.0, reason=reason)
+
+
+_FAILURES = {
+    Reason[reason.name].value: reason
+    for reason in (TrialReason.WORKER_LOST, TrialReason.OUT_OF_MEMORY, TrialReason.TIME_LIMIT)
+}
+
+
+def _failure(child: Child) -> TrialReason:
+    if math.isfinite(child.accuracy_percent):  # what it learned within its time counts
+        return TrialReason.OK
+    return _FAILURES.get(child.reason, TrialReason.OK)

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -22,7 +18,7 @@ from nahas.children.recipe import Recipe
 from nahas.children.saved import CARD, MODEL, save_child
 from nahas.children.train import Trained, trained
 from nahas.children.training import Progress, Reason, Training
-from nahas.manifest import usable_cores
+from nahas.workers.processes import Processes
 
 LONGEST_NAME = 120
 """Of a child's folder; file systems take 255 bytes."""
@@ -148,38 +144,16 @@ def train_jobs(
             told = _told(progress, number) if progress else None
             yield train_job(job, told)
         return
-    context = multiprocessing.get_context("spawn")
-    with (
-        _environment(max(1, usable_cores() // workers)),
-        ProcessPoolExecutor(workers, mp_context=context) as pool,
-    ):
-        futures = [pool.submit(train_job, job) for job in jobs]
-        try:
-            for future in futures:
-                yield future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    pool = Processes(workers)
+    try:
+        for future in [pool.submit(train_job, job) for job in jobs]:
+            yield future.result()
+    finally:
+        pool.close()
 
 
 def _told(progress: Callable[[int, int, int, str], None], number: int) -> Progress:
     return lambda done, total, note: progress(number, done, total, note)
-
-
-@contextmanager
-def _environment(threads: int) -> Iterator[None]:
-    """What new processes find in their environment: how many threads to compute with.
-
-    JAX would take most of a GPU's memory for its first process.
-    """
-    names = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
-    wanted = {**dict.fromkeys(names, str(threads)), "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-    added = {name: value for name, value in wanted.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]
 
 
 @cache

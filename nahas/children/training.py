@@ -35,6 +35,8 @@ class Reason(StrEnum):
     NOT_FINITE = "not finite"
     TIME_LIMIT = "time limit"
     STOPPED = "stopped early"
+    WORKER_LOST = "worker lost"
+    OUT_OF_MEMORY = "out of memory"
 
 
 class Training:

@@ -20,7 +20,6 @@ from nahas.cli.options import (
     seed_option,
     tables_option,
     use_workers,
-    workers_option,
 )
 from nahas.cli.output import Output, table
 from nahas.cli.search_options import DOWNLOAD, search_options, with_absolute_paths
@@ -42,16 +41,9 @@ TABLED_SPACE = "macro"
 """The space whose networks have all been measured."""
 
 NOT_KEPT = (
-    "run_dir",
-    "resume",
-    "force",
-    "dry_run",
-    "time_limit",
-    "workers",
-    "best",
-    "trackers",
-    "exhaustive",
-    "front",
+    *("run_dir", "resume", "force", "dry_run", "time_limit", "best", "trackers"),
+    *("workers", "ray", "child_cpus", "child_gpus", "child_time_limit", "child_retries"),
+    *("exhaustive", "front"),
 )
 """Options that say how to run, not what to search: a resumed search does not inherit them."""
 
@@ -110,7 +102,6 @@ NOT_KEPT = (
 )
 @objective_option
 @tables_option
-@workers_option
 @seed_option
 @click.pass_context
 def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
@@ -139,20 +130,23 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
     studied = not (options["dry_run"] or options["exhaustive"])
     search = _search(options, study=folder / STUDY_FILE if studied else None)
     check_words(search)
-    if options["exhaustive"]:
-        from nahas.cli.exhaustive import exhaustive
-
-        use_workers(options["workers"])
-        announce_compilation(out)
-        return exhaustive(out, search, options)
     with Trackers.of(search, options["trackers"], out.warn) as trackers:
-        use_workers(options["workers"])
+        use_workers(_threads(search))
         announce_compilation(out)
+        if options["exhaustive"]:
+            from nahas.cli.exhaustive import exhaustive
+
+            return exhaustive(out, search, options)
         if options["dry_run"]:
             return _foresee(out, search)
         started = time.monotonic()
         result = _searched(out, search, folder, options, trackers)
         return _finish(out, result, folder, options, time.monotonic() - started, trackers)
+
+
+def _threads(search: Search) -> int | None:
+    """Threads of the simulator: what --workers says where no network is trained."""
+    return None if search.source.chosen == "train" else search.workers
 
 
 def _check_pareto(ctx: click.Context, options: dict[str, Any]) -> None:
@@ -257,6 +251,13 @@ def _search(options: dict[str, Any], study: Path | None) -> Search:
         study=study,
         resume=options["resume"],
         best=options["best"],
+        ahead=options["ahead"],
+        workers=options["workers"],
+        ray=options["ray"],
+        child_cpus=options["child_cpus"],
+        child_gpus=options["child_gpus"],
+        child_time_limit_s=options["child_time_limit"],
+        child_retries=options["child_retries"],
     )
 
 
@@ -322,7 +323,7 @@ def _finish(
         "cosearch",
         options,
         seed=result.seed,
-        threads=use_workers(options["workers"]),
+        threads=use_workers(None),
         wall_seconds=wall_seconds,
     )
     for name, content in (("manifest.json", made), ("best.json", told)):

@@ -26,6 +26,7 @@ def search_options(function: F) -> F:
         _images_options(),
         _reward_options("hard"),
         _how_options(),
+        _worker_options(),
     )
     for option in reversed(list(chain(*groups))):
         function = option(function)
@@ -240,6 +241,62 @@ def _how_options() -> list[Callable[[F], F]]:
             default=20,
             show_default=True,
             help="Designs between two lessons of the controller.",
+        ),
+        click.option(
+            "--ahead",
+            metavar="N",
+            type=click.IntRange(min=0),
+            default=0,
+            show_default=True,
+            help="Batches to propose before the lesson of the one before them, so that no worker "
+            "waits for it.",
+        ),
+    ]
+
+
+def _worker_options() -> list[Callable[[F], F]]:
+    """Who trains networks: `nahas.workers.named.Workers`."""
+    return [
+        click.option(
+            "--workers",
+            "--threads",
+            metavar="N",
+            type=click.IntRange(min=1),
+            help="Networks to train at a time, each in a process of its own; where none is "
+            "trained, threads of the simulator.  [default: one, in this process; all cores]",
+        ),
+        click.option(
+            "--ray",
+            metavar="ADDRESS",
+            help="Train networks on the Ray cluster there; 'local' starts one of --workers CPUs.",
+        ),
+        click.option(
+            "--child-cpus",
+            metavar="N",
+            type=click.IntRange(min=1),
+            help="Cores of each training.  [default: its share of this machine; 1 with --ray]",
+        ),
+        click.option(
+            "--child-gpus",
+            metavar="N",
+            type=click.FloatRange(min=0),
+            default=0.0,
+            show_default=True,
+            help="GPUs of each training with --ray; 0.5 lets two share one.",
+        ),
+        click.option(
+            "--child-time-limit",
+            metavar="TIME",
+            type=seconds,
+            help="Kill a training after this, and keep its trial as failed: 90, 5m, 2h.",
+        ),
+        click.option(
+            "--child-retries",
+            metavar="N",
+            type=click.IntRange(min=0),
+            default=2,
+            show_default=True,
+            help="Give a training to another worker so often after one was lost.",
         ),
     ]
 

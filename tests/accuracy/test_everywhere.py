@@ -54,7 +54,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch, tmp_path, files):
-    def train(_self, name, _choice, _folder, epochs):
+    def train(_self, name, _choice, epochs):
         return Child(accuracy_percent=guess(name), epochs=epochs, seconds=1.0, reason="")
 
     card = SimpleNamespace(
@@ -228,6 +228,8 @@ class TestTraining:
         (("--surrogate", "none.npz"), "none.npz: cannot be read"),
         (("--table", "none.csv"), "none.csv: cannot be read"),
         (("--data", "no-such-images"), "no-such-images"),
+        (("--ray", "local"), "--ray trains networks on a cluster, but accuracies come from"),
+        (("--child-gpus", "1"), "gpus is 1, but only a Ray cluster shares GPUs out"),
     ],
 )
 def test_what_cannot_be_meant_is_a_sentence_and_leaves_nothing(tmp_path, capsys, arguments, said):
