@@ -71,7 +71,7 @@ class Policy:
             knobs: the clip range, the entropy's weight, and the number of epochs.
         """
         clip, entropy_weight, epochs = knobs
-        shares = (used / max(used.sum(), 1)).astype(np.float32)
+        shares = (used / max(int(used.sum()), 1)).astype(np.float32)
         batch = (*drawn, advantages.astype(np.float32), shares)
         slopes = np.empty_like(self._weights)
         for _ in range(epochs):
@@ -104,13 +104,10 @@ class Policy:
 def _initial(rng: np.random.Generator, sizes: Sizes) -> NDArray[np.float32]:
     tokens, hidden, steps, width = sizes
     bound = hidden**-0.5
-    table = rng.uniform(-SPREAD * bound, SPREAD * bound, (tokens, 4, hidden))
+    table = rng.uniform(-3.0 * bound, 3.0 * bound, (tokens, 4, hidden))
     table[:, 1] += 1.0  # open forget gates
     recurrent = rng.uniform(-bound, bound, hidden * 4 * hidden)
     # Small heads: the first proposals are almost uniform over the allowed values.
     heads = rng.uniform(-0.1 * bound, 0.1 * bound, steps * hidden * width)
     biases = np.zeros(steps * width)
     return np.concatenate([table.ravel(), recurrent, heads, biases]).astype(np.float32)
-
-
-SPREAD = 3.0

@@ -47,7 +47,7 @@ class PpoHyperparameters:
             shorter one.
     """
 
-    hidden: int = 100
+    hidden: int = 32
     learning_rate: float = 1e-3
     clip: float = 0.2
     epochs: int = 4

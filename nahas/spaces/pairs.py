@@ -37,7 +37,9 @@ class PairCosts:
     def __init__(self, objective: Objective) -> None:
         self._objective = int(objective)
         self._lock = Lock()
-        self._forget()
+        self._known = np.empty((0, len(CostRow._fields)))
+        self._places = np.full((2, 1), -1, np.int64)
+        self._count = 0
 
     def of(self, layers: NDArray[np.int64], accelerators: NDArray[np.int64]) -> Estimate:
         """The costs of pairs, for `nahas.sequence.estimate_designs`.
@@ -103,8 +105,7 @@ class PairCosts:
 
     def _forget(self) -> None:
         self._count = 0
-        self._known = np.empty((4096, len(CostRow._fields)))
-        self._places = np.full((2, 8193), -1, np.int64)
+        self._places = np.full_like(self._places, -1)
 
 
 def keys_of(

@@ -235,7 +235,7 @@ class LayerTables:
         if len(keys) and keys.max() >= len(numbers):
             more = len(self._shapes) * width - len(numbers)
             numbers = self._numbers[link] = np.append(numbers, np.full(more, -1))
-        of = numbers[keys]
+        of: NDArray[np.int64] = numbers[keys]
         for i in np.flatnonzero(of < 0):
             segment = self._segment(link, int(shape[i]), int(code[i]), choices[i])
             of[i] = numbers[keys[i]] = segment.number

@@ -1,5 +1,8 @@
 """PPO's own behaviour, beyond what every controller does."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -130,6 +133,16 @@ class TestLearning:
                 controller.tell(choices, choices.sum(axis=1).astype(float))
             spreads.append(len(np.unique(controller.ask(200), axis=0)))
         assert spreads[0] < spreads[1]
+
+
+def test_a_search_on_a_surrogate_loads_no_tensorflow():
+    program = (
+        "import sys; from nahas.strategies import Search, joint; joint(Search(trials=20)); "
+        "print(*[name for name in ('tensorflow', 'keras') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
 
 
 class TestFlight:
