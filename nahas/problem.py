@@ -25,7 +25,7 @@ from nahas.spaces.accelerator import accelerator_space
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
 from nahas.spaces.networks import NetworkSpace
-from nahas.spaces.space import ChoiceArray
+from nahas.spaces.space import ChoiceArray, codes
 from nahas.vocabulary import Objective
 
 _B0 = "-".join(f"e6k{kernel}" for kernel in (3, 3, 5, 5, 3, 3, 3, 5, 5, 5, 5, 5, 5, 5, 3))
@@ -154,8 +154,9 @@ class Problem:
 
     def accuracies(self, choices: ChoiceArray) -> NDArray[np.float64]:
         """Accuracies in percent [B] of choices [B, D], each network measured once."""
-        networks, of = np.unique(self.joint.split(choices)[0], axis=0, return_inverse=True)
-        return self.accuracy.accuracy(networks)[of.reshape(-1)]
+        networks = self.joint.split(choices)[0]
+        _, first, of = np.unique(codes(networks), return_index=True, return_inverse=True)
+        return self.accuracy.accuracy(networks[first])[of.reshape(-1)]
 
     def probed(self) -> dict[str, str]:
         """The fingerprints, and hashes of accuracies and simulated costs of some fixed designs.

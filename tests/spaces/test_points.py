@@ -32,6 +32,17 @@ def same(found, expected):
         assert np.array_equal(left, right), field.name
 
 
+CHOICES = JointSpace(network_space()).space.sample(60, np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """Costs of the choices by the way that makes every accelerator and knows no pair."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(points, "MOST", 0)
+        return simulate_choices(JointSpace(network_space()), CHOICES)
+
+
 class TestPoints:
     @pytest.mark.parametrize("name", HARDWARE_SPACES)
     def test_equal_each_accelerator_by_itself_to_the_bit(self, name):
@@ -59,34 +70,25 @@ class TestPoints:
 
 
 class TestCosts:
-    choices = JointSpace(network_space()).space.sample(60, np.random.default_rng(0))
-
-    @pytest.fixture(scope="class")
-    def expected(self):
-        """By the way that makes every accelerator and knows no pair."""
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(points, "MOST", 0)
-            return simulate_choices(JointSpace(network_space()), self.choices)
-
     def test_are_the_same_to_the_bit_at_once_in_parts_and_again(self, expected):
         joint = JointSpace(network_space())
-        parts = [simulate_choices(joint, self.choices[i : i + 20]) for i in (40, 0, 20)]
+        parts = [simulate_choices(joint, CHOICES[i : i + 20]) for i in (40, 0, 20)]
         back = [parts[1], parts[2], parts[0]]
         names = [field.name for field in fields(DesignCosts)]
         together = {n: np.concatenate([getattr(of, n) for of in back]) for n in names}
         same(DesignCosts(**together), expected)
-        same(simulate_choices(joint, self.choices), expected)
+        same(simulate_choices(joint, CHOICES), expected)
 
     def test_are_the_same_where_little_is_kept(self, expected, monkeypatch):
         monkeypatch.setattr(pairs, "MOST", 500)
         joint = JointSpace(network_space())
         for rows in (slice(0, 20), slice(20, 60), slice(0, 60)):
-            found = simulate_choices(joint, self.choices[rows])
+            found = simulate_choices(joint, CHOICES[rows])
             assert np.array_equal(found.energy_mj, expected.energy_mj[rows])
 
     def test_are_right_after_an_interrupt(self, expected, monkeypatch):
         joint = JointSpace(network_space())
-        simulate_choices(joint, self.choices[:20])
+        simulate_choices(joint, CHOICES[:20])
 
         def interrupted(*_):
             raise KeyboardInterrupt
@@ -94,8 +96,8 @@ class TestCosts:
         with monkeypatch.context() as patch:
             patch.setattr(pairs, "solve_pairs", interrupted)
             with pytest.raises(KeyboardInterrupt):
-                simulate_choices(joint, self.choices)
-        same(simulate_choices(joint, self.choices), expected)
+                simulate_choices(joint, CHOICES)
+        same(simulate_choices(joint, CHOICES), expected)
 
     def test_of_memories_outside_the_tables_say_so(self):
         joint = JointSpace(network_space(), changed("register_file_kb", (0.5, 64)))
