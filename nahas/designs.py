@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.networks import NetworkSpace
-from nahas.spaces.space import ChoiceArray
+from nahas.spaces.space import ChoiceArray, codes
 from nahas.study.trials import Trials
 from nahas.vocabulary import Reason
 
@@ -182,7 +182,7 @@ def best_rows(
     if not designs.size:
         return designs, designs
     networks = _alike(joint, trials.choices[designs])[:, : len(joint.network_space.space.decisions)]
-    _, first, accelerators = np.unique(networks, axis=0, return_index=True, return_counts=True)
+    _, first, accelerators = np.unique(codes(networks), return_index=True, return_counts=True)
     best = np.argsort(first)[:count]
     return designs[first[best]], accelerators[best] - 1
 
@@ -207,7 +207,7 @@ def distinct_rows(joint: JointSpace, trials: Trials) -> NDArray[np.int64]:
     """Rows where each different design comes first, in no order."""
     if not len(trials):
         return np.zeros(0, np.int64)
-    _, first = np.unique(_alike(joint, trials.choices), axis=0, return_index=True)
+    _, first = np.unique(codes(_alike(joint, trials.choices)), return_index=True)
     return first
 
 

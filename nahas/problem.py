@@ -26,7 +26,7 @@ from nahas.spaces.accelerator import accelerator_space
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
 from nahas.spaces.networks import NetworkSpace
-from nahas.spaces.space import ChoiceArray
+from nahas.spaces.space import ChoiceArray, codes
 from nahas.study.file import check_exists
 from nahas.vocabulary import Objective
 from nahas.workers.named import Workers
@@ -214,8 +214,9 @@ class Problem:
 
     def accuracies(self, choices: ChoiceArray) -> NDArray[np.float64]:
         """Accuracies in percent [B] of choices [B, D], each network measured once."""
-        networks, of = np.unique(self.joint.split(choices)[0], axis=0, return_inverse=True)
-        return self.accuracy.accuracy(networks)[of.reshape(-1)]
+        networks = self.joint.split(choices)[0]
+        _, first, of = np.unique(codes(networks), return_index=True, return_inverse=True)
+        return self.accuracy.accuracy(networks[first])[of.reshape(-1)]
 
     def network(self, name: str) -> ChoiceArray:
         """The choice [D] of a network by its name.

@@ -69,27 +69,32 @@ def hardware_rows(
     Raises:
         EnergyError: when a memory or the node is outside the tables.
     """
-    of = _row if tables is None else (lambda point: _row_from(point, tables))
+    of = _row if tables is None else (lambda point: row_of(point, tables))
     return np.array([of(point) for point in hardware], np.float64)
 
 
 @lru_cache(maxsize=65_536)  # the paper's accelerator space has 50,000 points
 def _row(hardware: Hardware) -> HardwareRow:
-    return _row_from(hardware, None)
+    return row_of(hardware, None)
 
 
-def _row_from(hardware: Hardware, tables: Tables | None) -> HardwareRow:
+def row_of(hardware: Hardware, tables: Tables | None) -> HardwareRow:
+    """An accelerator as the kernels read it.
+
+    Raises:
+        EnergyError: when a memory or the node is outside the tables.
+    """
     energies = access_energies(hardware, tables)
     return HardwareRow(
-        pes_x=float(hardware.pes_x),
-        pes_y=float(hardware.pes_y),
-        lanes=float(hardware.compute_lanes),
-        simd_units=float(hardware.simd_units),
-        macs_per_simd=float(hardware.macs_per_simd),
-        local_memory_bytes=float(hardware.local_memory_bytes),
-        register_file_bytes=float(hardware.register_file_bytes),
-        local_memory_bytes_per_cycle=float(hardware.local_memory_bytes_per_cycle),
-        io_bytes_per_cycle=float(hardware.io_bytes_per_cycle),
+        pes_x=hardware.pes_x,
+        pes_y=hardware.pes_y,
+        lanes=hardware.compute_lanes,
+        simd_units=hardware.simd_units,
+        macs_per_simd=hardware.macs_per_simd,
+        local_memory_bytes=hardware.local_memory_bytes,
+        register_file_bytes=hardware.register_file_bytes,
+        local_memory_bytes_per_cycle=hardware.local_memory_bytes_per_cycle,
+        io_bytes_per_cycle=hardware.io_bytes_per_cycle,
         mac_pj=energies.mac_pj,
         vector_op_pj=energies.vector_op_pj,
         register_file_read_pj_per_byte=energies.register_file_read_pj_per_byte,
@@ -102,8 +107,8 @@ def _row_from(hardware: Hardware, tables: Tables | None) -> HardwareRow:
         weight_bytes=hardware.weight_bits / BITS_PER_BYTE,
         activation_bytes=hardware.activation_bits / BITS_PER_BYTE,
         partial_sum_bytes=hardware.partial_sum_bits / BITS_PER_BYTE,
-        parameter_memory_bytes=float(hardware.parameter_memory_bytes),
-        activation_units=float(hardware.activation_units),
+        parameter_memory_bytes=hardware.parameter_memory_bytes,
+        activation_units=hardware.activation_units,
     )
 
 

@@ -24,6 +24,7 @@ LIGHT_MODULES = (
     "nahas.spaces.macro",
     "nahas.accuracy.table",
     "nahas.accuracy.surrogate",
+    "nahas.controllers.ppo",
     "nahas.controllers.reinforce",
     # PyTorch is a backend of Keras that few have: it is imported where its operations are made.
     "nahas.children.torch_operations",

@@ -38,9 +38,18 @@ class Process:
     noise: float
 
 
-def covariance(a: Floats, b: Floats, amplitude: float) -> Floats:
-    """Covariance [A, B] of features that are already scaled, [A, F] and [B, F]."""
-    squares: Floats = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None, :]
+def lengths(scaled: Floats) -> Floats:
+    """Squared lengths [A] of scaled features [A, F]."""
+    squares: Floats = (scaled * scaled).sum(axis=1)
+    return squares
+
+
+def covariance(a: Floats, b: Floats, amplitude: float, b_lengths: Floats | None = None) -> Floats:
+    """Covariance [A, B] of features that are already scaled, [A, F] and [B, F].
+
+    `b_lengths` are the `lengths` of the second, where they are known.
+    """
+    squares: Floats = lengths(a)[:, None] + (lengths(b) if b_lengths is None else b_lengths)
     squares -= 2.0 * (a @ b.T)
     np.maximum(squares, 0.0, out=squares)  # rounding may leave -1e-15 on the diagonal
     squares *= -0.5

@@ -22,7 +22,7 @@ import numpy as np
 
 from nahas.accuracy import stages
 from nahas.accuracy.features import Features, LinkFeatures
-from nahas.accuracy.gaussian import Floats, covariance
+from nahas.accuracy.gaussian import Floats, covariance, lengths
 from nahas.datafiles import check_schema_version, packaged
 from nahas.errors import AccuracyError, SpaceError
 from nahas.files import plain
@@ -111,7 +111,7 @@ class Surrogate:
             raise AccuracyError(f"the surrogate knows no such network: {problem}") from problem
         for start in range(0, len(choices), ROWS_AT_ONCE):
             part = self._scaled(choices[start : start + ROWS_AT_ONCE])
-            yield covariance(part, self._support, self.amplitude)
+            yield covariance(part, self._support, self.amplitude, self._lengths)
 
     def _scaled(self, choices: ChoiceArray) -> Floats:
         scaled: Floats = (self.features(choices) - self.centre) * self.scales
@@ -120,6 +120,10 @@ class Surrogate:
     @cached_property
     def _support(self) -> Floats:
         return self._scaled(self.support)
+
+    @cached_property
+    def _lengths(self) -> Floats:
+        return lengths(self._support)
 
     @cached_property
     def _factor(self) -> Floats:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from nahas.controllers.allowed import Allowed, checked
 from nahas.controllers.base import State
 from nahas.controllers.generator import generator_array, set_generator
+from nahas.controllers.policy import Policy
 from nahas.errors import StudyError, UsageError
 from nahas.spaces.space import ChoiceArray, Space
 
@@ -23,14 +24,16 @@ ADVANTAGES = ("rank", "baseline")
 
 Applicable = Callable[[ChoiceArray], NDArray[np.bool_]]
 
+Drawn = tuple[ChoiceArray, NDArray[np.float32]]
+"""Choices [B, D], and the log-probability of each decision when they were drawn."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PpoHyperparameters:
     """What PPO is tuned by; docs/searching.md says what was tried.
 
     Attributes:
-        embedding: width of a value's embedding.
-        hidden: width of the LSTM.
+        hidden: width of the memory.
         learning_rate: Adam's.
         clip: how far a probability ratio is followed from 1.
         epochs: steps per batch.
@@ -44,8 +47,7 @@ class PpoHyperparameters:
             shorter one.
     """
 
-    embedding: int = 32
-    hidden: int = 100
+    hidden: int = 32
     learning_rate: float = 1e-3
     clip: float = 0.2
     epochs: int = 4
@@ -82,8 +84,6 @@ class Ppo:
         applicable: Applicable | None = None,
         hyperparameters: PpoHyperparameters | None = None,
     ) -> None:
-        from nahas.controllers.policy import Policy  # TensorFlow: seconds to load
-
         self._space = space
         self._rng = rng
         self._applicable = applicable
@@ -91,16 +91,20 @@ class Ppo:
         self._policy = Policy(
             checked(space, allowed),
             rng,
-            embedding=self._knobs.embedding,
             hidden=self._knobs.hidden,
             learning_rate=self._knobs.learning_rate,
         )
         self._told = 0
         self._baseline = 0.0
+        self._flight: list[Drawn] = []
+        decisions = len(space.decisions)
+        self._no_choices = np.zeros((0, decisions), np.int64), np.zeros((0, decisions), np.float32)
 
     def ask(self, count: int) -> ChoiceArray:
-        """Propose choices: [count, D]."""
-        return self._policy.sample(self._rng.random((count, len(self._space.decisions))))
+        """Propose choices: [count, D]; also again before the first are told of."""
+        uniforms = self._rng.random((count, len(self._space.decisions)))
+        self._flight.append(self._policy.sample(uniforms))
+        return self._flight[-1][0].copy()
 
     def tell(self, choices: ChoiceArray, rewards: NDArray[np.float64]) -> None:
         """Improve the policy by the rewards [count] of what it proposed."""
@@ -113,14 +117,18 @@ class Ppo:
             else self._applicable(choices)
         )
         knobs = (self._knobs.clip, self._entropy_weight(), self._knobs.epochs)
-        self._policy.improve(choices, advantages, used, knobs)
+        self._policy.improve(self._landed(choices), advantages, used, knobs)
         decay = self._knobs.baseline_decay ** len(rewards)
         self._baseline = decay * self._baseline + (1 - decay) * float(rewards.mean())
         self._told += len(rewards)
 
     def state(self) -> State:
-        """Weights, optimizer, baseline, count of trials and the generator's state."""
+        """Weights, Adam's variables, what is in flight, baseline, counts and the generator."""
+        flight = [self._no_choices, *self._flight]
         return self._policy.arrays() | {
+            "flight_rows": np.array([len(choices) for choices, _ in self._flight], np.int64),
+            "flight_choices": np.concatenate([choices for choices, _ in flight]),
+            "flight_logs": np.concatenate([logs for _, logs in flight]),
             "told": np.array(self._told),
             "baseline": np.array(self._baseline),
             "rng": generator_array(self._rng),
@@ -134,14 +142,32 @@ class Ppo:
         """
         try:
             self._policy.assign(state)
+            ends = np.cumsum(state["flight_rows"].astype(np.int64))[:-1]
+            choices, logs = state["flight_choices"], state["flight_logs"]
+            parts = zip(np.split(choices, ends), np.split(logs, ends), strict=True)
+            self._flight = [
+                (ours.astype(np.int64), of.astype(np.float32)) for ours, of in parts if len(ours)
+            ]
             self._told = int(state["told"])
             self._baseline = float(state["baseline"])
             set_generator(self._rng, state["rng"])
         except (KeyError, ValueError) as error:
             raise StudyError(
                 f"the kept controller state is of another policy ({error}): continue with the "
-                "nahas and the Keras that began the study, or start another"
+                "nahas that began the study, or start another"
             ) from error
+
+    def _landed(self, choices: ChoiceArray) -> Drawn:
+        """What was drawn of these choices, with the log-probabilities that it had then.
+
+        Rounds land in the order in which they were asked for. One that was left out will not
+        come; of choices that were never asked for, the policy as it is says how probable they are.
+        """
+        for i, drawn in enumerate(self._flight):
+            if np.array_equal(drawn[0], choices):
+                del self._flight[: i + 1]
+                return drawn
+        return choices, self._policy.logs(choices)
 
     def _advantages(self, rewards: NDArray[np.float64]) -> NDArray[np.float64]:
         if self._knobs.advantage == "rank":

@@ -9,12 +9,16 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from nahas.energy import Tables
 from nahas.hardware import Hardware
 from nahas.network import Network
 from nahas.spaces.accelerator import accelerator_space, hardware, hardware_space_name
 from nahas.spaces.networks import NetworkSpace
+from nahas.spaces.pairs import PairCosts
+from nahas.spaces.points import Points, points_of
 from nahas.spaces.space import ChoiceArray, Space, join
 from nahas.spaces.tables import LayerTables
+from nahas.vocabulary import Objective
 
 KEPT_ACCELERATORS = 65_536
 """The paper's space has 50,000."""
@@ -74,6 +78,24 @@ class JointSpace:
     def network_tables(self) -> LayerTables:
         """Layers of the networks of choices; it remembers what their links add."""
         return LayerTables(self.network_space)
+
+    def points(self, tables: Tables) -> Points | None:
+        """All accelerators of the hardware space; None where they are too many to be made."""
+        if tables.fingerprint not in self._made_points:
+            self._made_points[tables.fingerprint] = points_of(self.accelerator, tables)
+        return self._made_points[tables.fingerprint]
+
+    def pair_costs(self, tables: Tables, objective: Objective) -> PairCosts:
+        """Costs of layers on accelerators; it remembers them."""
+        return self._pair_costs.setdefault((tables.fingerprint, objective), PairCosts(objective))
+
+    @cached_property
+    def _pair_costs(self) -> dict[tuple[str, Objective], PairCosts]:
+        return {}
+
+    @cached_property
+    def _made_points(self) -> dict[str, Points | None]:
+        return {}
 
     @cached_property
     def _hardware(self) -> Callable[[tuple[int, ...]], Hardware]:

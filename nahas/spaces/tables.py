@@ -8,6 +8,7 @@ batch then is a matter of gathering rows.
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, fields
 from threading import Lock
 
@@ -56,6 +57,9 @@ class LinkSizes:
     parameters: NDArray[np.int64]
     layers: NDArray[np.int64]
 
+
+LISTED_CODES = 65_536
+"""Choices of one link up to which their segments stand in an array, not in a mapping alone."""
 
 LISTED_AT_ONCE = 4096
 """Networks whose layers are looked at together: some 30 MB."""
@@ -125,6 +129,10 @@ class LayerTables:
         self._space = space
         names = [decision.name for decision in space.space.decisions]
         self._columns = [[names.index(name) for name in link.decisions] for link in space.links]
+        cardinalities = space.space.cardinalities
+        self._radixes = [tuple(cardinalities[columns].tolist()) for columns in self._columns]
+        self._numbers = [_NONE for _ in self._columns]
+        self._after: list[int] = []
         self._shapes = {NO_TENSOR: 0}
         self._known: dict[tuple[int, int, int], _Segment] = {}
         self._rows: dict[bytes, int] = {}
@@ -205,26 +213,41 @@ class LayerTables:
         used = np.empty((len(choices), len(self._columns)), np.int64)
         shape = np.zeros(len(choices), np.int64)
         shapes = np.empty_like(used)
-        cardinalities = self._space.space.cardinalities
-        for i, columns in enumerate(self._columns):
+        for i, (columns, radix) in enumerate(zip(self._columns, self._radixes, strict=True)):
             shapes[:, i] = shape
-            radix = tuple(cardinalities[columns])
             code = np.zeros(len(choices), np.int64)
             if columns:
                 code = np.ravel_multi_index(tuple(choices[:, columns].T), radix)
-            key = shape * max(1, int(np.prod(radix))) + code
-            _, first, which = np.unique(key, return_index=True, return_inverse=True)
-            found = [self._segment(i, int(shape[at]), int(code[at]), choices[at]) for at in first]
-            used[:, i] = np.array([segment.number for segment in found], np.int64)[which]
-            numbers = [self._shapes.setdefault(of.shape, len(self._shapes)) for of in found]
-            shape = np.array(numbers, np.int64)[which]
+            used[:, i] = self._numbers_of(i, shape, code, choices)
+            shape = np.array(self._after, np.int64)[used[:, i]]
         return used, np.array(list(self._shapes))[shapes]
+
+    def _numbers_of(
+        self, link: int, shape: NDArray[np.int64], code: NDArray[np.int64], choices: ChoiceArray
+    ) -> NDArray[np.int64]:
+        """The segments [B] of one link, given what it reads and the choice of its decisions."""
+        width = math.prod(self._radixes[link])
+        keys, numbers = shape * width + code, self._numbers[link]
+        if width > LISTED_CODES:
+            keys, first, which = np.unique(keys, return_index=True, return_inverse=True)
+            found = [self._segment(link, int(shape[i]), int(code[i]), choices[i]) for i in first]
+            return np.array([segment.number for segment in found], np.int64)[which]
+        if len(keys) and keys.max() >= len(numbers):
+            more = len(self._shapes) * width - len(numbers)
+            numbers = self._numbers[link] = np.append(numbers, np.full(more, -1))
+        of: NDArray[np.int64] = numbers[keys]
+        for i in np.flatnonzero(of < 0):
+            segment = self._segment(link, int(shape[i]), int(code[i]), choices[i])
+            of[i] = numbers[keys[i]] = segment.number
+        return of
 
     def _segment(self, link: int, shape: int, code: int, choice: ChoiceArray) -> _Segment:
         key = (link, shape, code)
         if key not in self._known:
             tensor = Feature(NETWORK_INPUT, *list(self._shapes)[shape]) if shape else None
-            self._known[key] = self._read_link(link, tensor, choice)
+            segment = self._read_link(link, tensor, choice)
+            self._after.append(self._shapes.setdefault(segment.shape, len(self._shapes)))
+            self._known[key] = segment
         return self._known[key]
 
     def _read_link(self, number: int, tensor: Feature | None, choice: ChoiceArray) -> _Segment:

@@ -20,7 +20,7 @@ SPACE = Space("toy", tuple(Decision(f"d{i}", tuple(range(n))) for i, n in enumer
 
 
 def small_ppo(space, rng, allowed=None):
-    knobs = PpoHyperparameters(embedding=8, hidden=16, learning_rate=5e-3, entropy_trials=200)
+    knobs = PpoHyperparameters(hidden=16, learning_rate=5e-3, entropy_trials=200)
     return Ppo(space, rng, allowed, hyperparameters=knobs)
 
 

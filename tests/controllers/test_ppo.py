@@ -1,18 +1,22 @@
 """PPO's own behaviour, beyond what every controller does."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from nahas.controllers.generator import generator_array, set_generator
 from nahas.controllers.ppo import ADVANTAGES, Ppo, PpoHyperparameters, ranked
 from nahas.errors import StudyError, UsageError
+from nahas.kernels.recurrent import parts
 from nahas.spaces.space import Decision, Space
 
 SPACE = Space("toy", tuple(Decision(f"d{i}", tuple(range(n))) for i, n in enumerate((3, 4, 2))))
 
 
 def ppo(seed=0, applicable=None, **knobs):
-    knobs = {"embedding": 8, "hidden": 16, "learning_rate": 5e-3} | knobs
+    knobs = {"hidden": 16, "learning_rate": 5e-3} | knobs
     return Ppo(
         SPACE,
         np.random.default_rng(seed),
@@ -31,10 +35,12 @@ def every_choice():
 
 
 def log_probabilities(policy, choices):
-    import tensorflow as tf
+    return policy.logs(choices)
 
-    logs = policy._log_probabilities(tf.constant(choices, tf.int32)).numpy()
-    return np.take_along_axis(logs, choices[:, :, None], axis=2)[:, :, 0]
+
+def heads_of(controller):
+    policy = controller._policy
+    return parts(policy.arrays()["weights"], policy._sizes)[2]
 
 
 class TestPolicy:
@@ -57,7 +63,7 @@ class TestPolicy:
 
     def test_stays_in_range_at_the_edges_of_the_unit_interval(self, policy):
         edges = np.array([[0.0] * 3, [np.nextafter(1.0, 0.0)] * 3, [1.0] * 3])
-        choices = policy.sample(edges)
+        choices, _ = policy.sample(edges)
         SPACE.check(choices)
         assert choices.tolist() == [[0, 0, 0], [2, 3, 1], [2, 3, 1]]
 
@@ -91,10 +97,10 @@ class TestLearning:
             return used
 
         controller = ppo(applicable=second_unused)
-        heads = controller.state()["heads"].copy()
+        heads = heads_of(controller)
         choices = controller.ask(20)
         controller.tell(choices, choices.sum(axis=1).astype(float))
-        moved = np.abs(controller.state()["heads"] - heads).max(axis=(1, 2))
+        moved = np.abs(heads_of(controller) - heads).max(axis=(1, 2))
         # Entropy is of used decisions too, so the unused head gets no gradient at all.
         assert moved[1] == 0.0
         assert moved[0] > 0
@@ -127,6 +133,49 @@ class TestLearning:
                 controller.tell(choices, choices.sum(axis=1).astype(float))
             spreads.append(len(np.unique(controller.ask(200), axis=0)))
         assert spreads[0] < spreads[1]
+
+
+def test_a_search_on_a_surrogate_loads_no_tensorflow():
+    program = (
+        "import sys; from nahas.strategies import Search, joint; joint(Search(trials=20)); "
+        "print(*[name for name in ('tensorflow', 'keras') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
+
+
+class TestFlight:
+    def test_lessons_come_rounds_after_the_proposals(self):
+        """Two rounds in flight: each lesson goes by the probabilities at its own proposal."""
+        controller = ppo()
+        first, second = controller.ask(10), controller.ask(10)
+        before = controller._flight[1][1].copy()
+        controller.tell(first, first[:, 0].astype(float))
+        assert len(controller._flight) == 1
+        assert (controller._landed(second)[1] == before).all()
+        assert (controller._policy.logs(second) != before).any()
+
+    def test_a_state_with_rounds_in_flight_continues_bit_for_bit(self):
+        controller = ppo()
+        asked = [controller.ask(count) for count in (8, 5)]
+        state = {name: array.copy() for name, array in controller.state().items()}
+        ends = []
+        for each in (controller, ppo(seed=9)):
+            each.restore(state)
+            for choices in asked:
+                each.tell(choices, choices.sum(axis=1).astype(float))
+            ends.append(each.state())
+        assert not len(ends[0]["flight_rows"])
+        for name in ends[0]:
+            assert np.array_equal(ends[0][name], ends[1][name]), name
+
+    def test_a_round_that_is_left_out_does_not_come(self):
+        controller = ppo()
+        controller.ask(6)
+        later = controller.ask(6)
+        controller.tell(later, np.arange(6.0))
+        assert controller._flight == []
 
 
 class TestAdvantages:
@@ -165,7 +214,7 @@ class TestState:
 
     def test_that_lacks_an_array_is_refused(self):
         state = dict(ppo().state())
-        del state["heads"]
+        del state["moments"]
         with pytest.raises(StudyError, match="of another policy"):
             ppo().restore(state)
 

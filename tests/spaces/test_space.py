@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nahas.errors import SpaceError
-from nahas.spaces.space import Decision, Space, join
+from nahas.spaces import space as space_module
+from nahas.spaces.space import Decision, Space, codes, join
 
 COLOURS = Decision("colour", ("red", "green", "blue"))
 SIZES = Decision("size", (1, 2))
@@ -128,3 +129,19 @@ def test_split_undoes_join(parts, seed):
     assert np.array_equal(np.concatenate(columns, axis=1), choices)
     for part, column in zip(parts, columns, strict=True):
         part.check(column)
+
+
+class TestCodes:
+    def test_stand_in_the_order_of_the_rows_and_equal_rows_are_alike(self, monkeypatch):
+        rng = np.random.default_rng(0)
+        for most in (1 << 62, 50):
+            monkeypatch.setattr(space_module, "MOST_CODES", most)
+            for _ in range(20):
+                rows = rng.integers(-1, 3, (30, 4))
+                _, first, which = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+                _, ours, alike = np.unique(codes(rows), return_index=True, return_inverse=True)
+                assert ours.tolist() == first.tolist()
+                assert alike.tolist() == which.reshape(-1).tolist()
+
+    def test_of_no_rows_are_none(self):
+        assert codes(np.zeros((0, 3), np.int64)).shape == (0,)
