@@ -76,6 +76,8 @@ def searched(
             again = simulated_again(problem, reward, trials)
             keeping.keep_simulated(again)
         origin = noted(problem, origin, trials if again is None else again)
+        ended = {"by": stop.name.lower(), "trials": len(trials)}
+        origin = replace(origin, notes={**origin.notes, "ended": ended})
         keeping.keep_notes(origin)
         result = result_of(problem.joint, origin, (trials, again), search.best)
     seconds = time.monotonic() - begun
