@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,15 @@ QUIET = (
     "--remote-debugging-pipe",
 )
 
+WITH_PIPES = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+for end, place in zip(ends, (3, 4)):
+    os.dup2(end, place)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Becomes the browser, which looks for its two pipes at 3 and 4."""
+
 
 class Browser:
     """One page of a browser.
@@ -44,19 +54,15 @@ class Browser:
         to_browser, from_us = os.pipe()
         to_us, from_browser = os.pipe()
 
-        def as_three_and_four() -> None:  # where the browser looks for its pipes
-            # Above 4 first, so that neither is overwritten before it is in its place.
-            low, high = os.dup2(to_browser, 103), os.dup2(from_browser, 104)
-            os.dup2(low, 3)
-            os.dup2(high, 4)
-
         self._process = subprocess.Popen(
-            [program, *QUIET, f"--user-data-dir={folder}", "about:blank"],
+            [
+                *(sys.executable, "-c", WITH_PIPES, str(to_browser), str(from_browser)),
+                *(program, *QUIET, f"--user-data-dir={folder}", "about:blank"),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            close_fds=False,
-            preexec_fn=as_three_and_four,
+            pass_fds=(to_browser, from_browser),
         )
         os.close(to_browser)
         os.close(from_browser)

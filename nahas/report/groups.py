@@ -16,6 +16,9 @@ BARE = ("strategy", "controller")
 OF_OLD = {"strategy": "joint"}
 """What a study searched that says nothing of an option, as the option did not exist."""
 
+SAID_BY = {"limits": "targets", "reward_exponents": "reward"}
+"""Options that are not told where another is that says as much."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -92,8 +95,9 @@ def _labels(asked: Sequence[Mapping[str, Any]]) -> list[str]:
     """What each group was asked that not every group was; of one group, who searched."""
     names = list(dict.fromkeys(name for of in asked for name in of))
     unlike = [name for name in names if any(of.get(name) != asked[0].get(name) for of in asked)]
-    if "limits" in unlike and "targets" in unlike:
-        unlike.remove("limits")
+    for name, besides in SAID_BY.items():
+        if name in unlike and besides in unlike:
+            unlike.remove(name)
     told = [name for name in BARE if len(asked) == 1 or name in unlike]
     told += [name for name in unlike if name not in told and not _follows(name, asked)]
     return [", ".join(_said(name, of.get(name)) for name in told) for of in asked]

@@ -280,7 +280,7 @@ def _layers(
     designs: Shown,
     results: Sequence[SearchResult],
     known: Sequence[Provenance],
-) -> dict[str, Any]:
+) -> dict[int, Any]:
     """The layers of some designs by row; see `layers.layer_documents`."""
     told: dict[int, Any] = {}
     for number, (result, of) in enumerate(zip(results, known, strict=True)):

@@ -36,7 +36,6 @@ from nahas.study.front import front_rows
 from tests.report.conftest import LABEL, TARGETS
 
 
-
 def page_text(result):
     return text_of(page_document(grouped([result])))
 

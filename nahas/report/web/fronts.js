@@ -111,7 +111,7 @@ function frontKey() {
   byId("fronts-key").append(
     ...(data.groups.length > 1 ? [] : mark(make("path", { class: "dots met-dots", d: "M10 6h0", stroke: colour(0) }), "meets every target")),
     ...mark(make("path", { class: "dots missed-dots", d: "M10 6h0" }), "misses one"),
-    ...mark(make("path", { class: "infeasible", d: "M7 3l6 6m0 -6l-6 6" }), "cannot run (at the right edge)"),
+    ...(designs.state.includes("x") ? mark(make("path", { class: "infeasible", d: "M7 3l6 6m0 -6l-6 6" }), "cannot run (at the right edge)") : []),
     ...mark(make("path", { class: "front", d: "M1 9h8v-6h10", stroke: "var(--ink)" }), "front of what meets every target"),
     ...mark(make("path", { class: "baseline", d: "M10 1l5 5l-5 5l-5 -5z" }), "baseline design"),
     ...mark(make("polygon", { class: "star", points: star(10, 6).getAttribute("points"), transform: "translate(3.5 2) scale(.65)" }), "best design"),

@@ -22,7 +22,7 @@ function drawImportance(metric) {
   });
   svg.append(make("text", { x: (left + right) / 2, y: height - 2, "text-anchor": "middle" }, "share of the variance over all accelerators"));
   byId("importance-key").textContent = `Of the variance of ${metric === "reward" ? "reward" : `the logarithm of ${WORDS[metric]}`} over all accelerators, as a model of the ${of.designs.toLocaleString("en")} designs that can run has it: `
-    + "dark is what a decision decides by itself, light what it decides with one other (half of it for each). The model has a weight for each value, each pair of values and each value of the network's decisions; "
+    + "full colour is what a decision decides by itself, pale what it decides with one other (half of it for each). The model has a weight for each value, each pair of values and each value of the network's decisions; "
     + `the shares are its exact functional ANOVA, the whiskers their standard errors (jackknife). It explains ${percent(Math.max(0, of.explained))} of the variance of designs that it did not learn from${of.explained < 0.5 ? ": so take the shares for hints" : ""}. `
     + `Of the variance of networks and accelerators together, networks are ${percent(of.network)}. Right: the value that makes ${metric === "reward" ? "reward" : WORDS[metric].split(",")[0]} least, and the one that makes it most, with their mean effect.`;
 }

@@ -37,7 +37,7 @@ function made() {
     } }, "copy");
     const most = Math.max(...study.reasons.map(([, trials]) => trials), 1);
     const reasons = make("table", { class: "reasons" }, make("tbody", {}, ...study.reasons.map(([text, trials]) => make("tr", {}, make("td", {}, text),
-      make("td", { class: "number" }, trials.toLocaleString("en")), make("td", {}, make("span", { class: "swatch", style: `width:${12 * trials / most}rem;background:var(--c0)` }))))));
+      make("td", { class: "number" }, trials.toLocaleString("en")), make("td", {}, make("span", { class: "swatch", style: `width:calc(min(12rem, 20vw) * ${trials / most});background:var(--c0)` }))))));
     const facts = make("table", { class: "facts" }, make("tbody", {}, ...Object.entries({ ...(study.path ? { study: study.path } : {}), ...study.facts })
       .map(([name, value]) => make("tr", {}, make("td", {}, name), make("td", {}, value)))));
     byId("made").append(make("details", { open: !several }, make("summary", {}, several ? `${study.label}: ${study.counted}` : "What became of the trials, the command that searches the same again, and what it ran on"),
