@@ -97,6 +97,8 @@ def _searched(problem: Problem, search: Search, progress: Callable[[Trials], Non
             again = simulated_again(problem, replace(reward), trials)
             keeping.keep_simulated(again)
         origin = noted(problem, origin, trials if again is None else again)
+        ended = {"by": stop.name.lower(), "trials": len(trials)}
+        origin = replace(origin, notes={**origin.notes, "ended": ended})
         keeping.keep_notes(origin)
         result = result_of(problem.joint, origin, (trials, again), search.best)
     seconds = time.monotonic() - begun

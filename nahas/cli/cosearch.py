@@ -318,7 +318,7 @@ def _finish(
     from nahas.report.write import write_report
 
     told = document(result, options["best"])
-    files = write_report(result, folder)
+    files = write_report([result], folder)
     made = manifest(
         "cosearch",
         options,

@@ -25,6 +25,7 @@ from nahas.cli.output import wants_colour
 from nahas.cli.report import report
 from nahas.cli.settings import did_you_mean
 from nahas.cli.simulate import simulate
+from nahas.cli.studies import studies
 from nahas.cli.tile_bench import tile_bench
 from nahas.cli.train_child import train_child
 from nahas.cli.train_costmodel import train_costmodel
@@ -90,6 +91,7 @@ def nahas(**_: Any) -> None:
 
 for _command in (
     cosearch,
+    studies,
     report,
     export,
     simulate,

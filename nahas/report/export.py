@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +48,20 @@ def rows(result: SearchResult) -> list[dict[str, Any]]:
     return found
 
 
-def write_csv(result: SearchResult, path: Path) -> None:
+def rows_of_all(results: Sequence[SearchResult]) -> list[dict[str, Any]]:
+    """The rows of all studies; of several, each row names its study and seed first."""
+    if len(results) == 1:
+        return rows(results[0])
+    return [
+        {"study": plain(result.study), "seed": result.seed} | row
+        for result in results
+        for row in rows(result)
+    ]
+
+
+def write_csv(results: Sequence[SearchResult], path: Path) -> None:
     """Write the rows as CSV with a header; what is not known is empty."""
-    table = rows(result)
+    table = rows_of_all(results)
     text = io.StringIO()
     if table:
         writer = csv.DictWriter(text, list(table[0]), lineterminator="\n")
@@ -59,19 +70,19 @@ def write_csv(result: SearchResult, path: Path) -> None:
     write_text(path, text.getvalue())
 
 
-def write_json(result: SearchResult, path: Path) -> None:
-    """Write the rows as one JSON document."""
+def write_json(results: Sequence[SearchResult], path: Path) -> None:
+    """Write the rows as one JSON document; targets and seed stand there of a single study."""
+    first, single = results[0], len(results) == 1
     content = {
         "schema_version": SCHEMA_VERSION,
-        "accuracy_label": result.accuracy_label,
-        "targets": dict(result.targets),
-        "seed": result.seed,
-        "trials": rows(result),
+        "accuracy_label": first.accuracy_label,
+        **({"targets": dict(first.targets), "seed": first.seed} if single else {}),
+        "trials": rows_of_all(results),
     }
     write_text(path, json_text(content))
 
 
-def write_parquet(result: SearchResult, path: Path) -> None:
+def write_parquet(results: Sequence[SearchResult], path: Path) -> None:
     """Write the rows as Parquet.
 
     Raises:
@@ -84,12 +95,12 @@ def write_parquet(result: SearchResult, path: Path) -> None:
         raise UsageError(
             "Parquet needs pyarrow: run 'pip install nahas[data]', or export CSV or JSON"
         ) from error
-    table = pyarrow.Table.from_pylist(rows(result))
+    table = pyarrow.Table.from_pylist(rows_of_all(results))
     with written_whole(path) as temporary:
         parquet.write_table(table, temporary)
 
 
-WRITERS: dict[str, Callable[[SearchResult, Path], None]] = {
+WRITERS: dict[str, Callable[[Sequence[SearchResult], Path], None]] = {
     "csv": write_csv,
     "json": write_json,
     "parquet": write_parquet,

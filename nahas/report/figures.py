@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nahas.files import written_whole
+from nahas.report.curves import running_mean, window
+from nahas.report.groups import Group
 from nahas.report.summary import best_designs, heading, limit_text
 from nahas.strategies import SearchResult
 from nahas.study.front import front_rows
@@ -39,18 +42,38 @@ SHOWN_QUANTILE = 0.02
 """The least accurate 2 % of the trials may fall below the picture, which they would squeeze."""
 
 
-def write_figures(result: SearchResult, folder: Path) -> list[Path]:
-    """Write `pareto` and `rewards`, each as PNG and SVG, and return the paths.
+def write_figures(
+    groups: Sequence[Group], folder: Path, document: Mapping[str, Any] | None = None
+) -> list[Path]:
+    """Write pictures, each as PNG and SVG, and return the paths.
+
+    `pareto` and `rewards` always; of a page's document also `importance` and `layers`, where
+    it tells of them.
 
     Raises:
         OSError: when the folder cannot be written.
     """
     import matplotlib as mpl
 
+    from nahas.report.compared import fronts_compared, rewards_compared
+    from nahas.report.explained import importance_figure, layers_figure
+
+    results = [result for group in groups for result in group.results]
+    drawn: dict[str, Callable[[], Figure]] = {
+        "pareto": lambda: fronts_compared(groups),
+        "rewards": lambda: rewards_compared(groups),
+    }
+    if len(results) == 1:
+        drawn["pareto"] = lambda: pareto_figure(results[0])
+        drawn["rewards"] = lambda: rewards_figure(results[0])
+    if document and document["importance"]:
+        drawn["importance"] = lambda: importance_figure(document)
+    if document and any(document["layers"].values()):
+        drawn["layers"] = lambda: layers_figure(document)
     written = []
     with mpl.rc_context(STYLE):
-        for name, draw in (("pareto", pareto_figure), ("rewards", rewards_figure)):
-            figure = draw(result)
+        for name, draw in drawn.items():
+            figure = draw()
             for kind in ("png", "svg"):
                 path = folder / f"{name}.{kind}"
                 with written_whole(path) as temporary:
@@ -66,7 +89,7 @@ def pareto_figure(result: SearchResult) -> Figure:
     The line is the front of what meets every target, the star the best design, the diamond the
     baseline design; these three are simulated, also where a cost model predicted the other dots.
     """
-    figure, axes = _canvas(result, heading(result))
+    figure, axes = canvas(heading(result), result.accuracy_label)
     trials = result.trials
     runs = trials.feasible & np.isfinite(trials.accuracy)
     missed = runs & ~trials.satisfied
@@ -152,13 +175,13 @@ def _draw_baseline_and_target(axes: Axes, result: SearchResult) -> None:
 
 def rewards_figure(result: SearchResult) -> Figure:
     """Reward of every trial in order, its running mean, and the best so far."""
-    figure, axes = _canvas(result, f"Reward: {heading(result)}")
+    figure, axes = canvas(f"Reward: {heading(result)}", result.accuracy_label)
     trials = result.trials
     if len(trials):
         axes.scatter(trials.number, trials.reward, s=7, color=GREY, alpha=0.55, linewidths=0)
-        window = max(1, len(trials) // 25)
-        mean = np.convolve(trials.reward, np.full(window, 1 / window), mode="valid")
-        axes.plot(trials.number[window - 1 :], mean, color=ACCENT, label=f"mean of {window} trials")
+        over = window(len(trials))
+        mean = running_mean(trials.reward, over)
+        axes.plot(trials.number, mean, color=ACCENT, label=f"mean of {over} trials")
         best = np.maximum.accumulate(trials.reward)
         axes.step(trials.number, best, where="post", color=INK, label="best so far")
         paid = trials.reward[trials.reward > 0]
@@ -170,7 +193,8 @@ def rewards_figure(result: SearchResult) -> Figure:
     return figure
 
 
-def _canvas(result: SearchResult, title: str) -> tuple[Figure, Axes]:
+def canvas(title: str, accuracy_label: str) -> tuple[Figure, Axes]:
+    """An empty figure with a title, and below it what accuracy is."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.4, 5.0), layout="constrained")
@@ -179,7 +203,7 @@ def _canvas(result: SearchResult, title: str) -> tuple[Figure, Axes]:
     axes.text(
         0,
         1.025,
-        f"accuracy: {result.accuracy_label}",
+        f"accuracy: {accuracy_label}",
         transform=axes.transAxes,
         fontsize=8.5,
         color="#52606d",

@@ -1,8 +1,12 @@
-"""A search as one HTML file that needs nothing else: no network, no library, no server."""
+"""Studies as one HTML file that needs nothing else: no network, no library, no server.
+
+What the page shows is in it as JSON (`page_document`), column by column; its scripts draw it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -10,12 +14,17 @@ from string import Template
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-import nahas
 from nahas.designs import Design, distinct_designs
-from nahas.files import json_text, write_text
-from nahas.report.drawing import Axis, Plot, colour_scale
-from nahas.report.figures import SHOWN_QUANTILE
+from nahas.errors import EnergyError
+from nahas.files import plain, write_text
+from nahas.report.curves import best_so_far, reward_curves
+from nahas.report.groups import Group
+from nahas.report.importance import importance_document, importances
+from nahas.report.layers import COMPONENT_WORDS, layer_documents, rounded
+from nahas.report.provenance import Provenance, command_text, facts, provenance
+from nahas.report.shown import Shown, shown
 from nahas.report.summary import (
     UNITS,
     WORDS,
@@ -23,238 +32,287 @@ from nahas.report.summary import (
     best_designs,
     checked,
     counted,
-    deviation_text,
-    document,
-    further_text,
     heading,
-    predicted_verdict,
-    significant,
-    target_text,
-    verdict,
 )
+from nahas.spaces.joint import JointSpace
 from nahas.strategies import SearchResult
-from nahas.study.front import front_rows
 from nahas.study.trials import Trials
+from nahas.vocabulary import Objective, Reason
 
-MOST_DOTS = 4000
-"""Trials that are drawn; of more, every n-th is, and the front whole."""
+SCRIPTS = ("draw", "fronts", "rewards", "importance", "parallel", "table", "layers", "main")
 
-MOST_ROWS = 300
-"""Designs in the page's table."""
+LETTERS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""A choice's value is told by its letter; '-' where the decision does not apply."""
 
+MOST_DOTS = 1500
+"""Trials of a study whose own rewards are drawn; of more, every n-th is."""
 
-PREDICTED_IN_BRACKETS = (
-    " Costs are simulated; in brackets stands what the cost model predicted, which the search saw."
-)
-
-
-def write_page(result: SearchResult, path: Path) -> None:
-    """Write the page, whole or not at all."""
-    write_text(path, page_text(result))
+MEASURES = ("accuracy", *UNITS, "parameters", "reward")
 
 
-def page_text(result: SearchResult) -> str:
-    """The page. All that comes from files or options is escaped."""
-    best = best_designs(result, MOST_ROWS)
-    trials = result.trials
-    met = trials.energy_mj[trials.satisfied]
-    energy = f"{met.min():.3g} mJ (light) to {met.max():.3g} mJ (dark)" if met.size else "in mJ"
-    step = _step(len(trials))
-    thinned = f" One trial in {step} is drawn, and the front whole." if step > 1 else ""
-    template = Template((files("nahas.report") / "page.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        title=escape(heading(result)),
-        accuracy_label=escape(result.accuracy_label),
-        sentence=escape(_sentence(result, best)),
-        checked=f"<p>{escape(said)}.</p>" if (said := checked(result)) else "",
-        pareto=pareto_svg(result),
-        energy_range=escape(energy),
-        thinned=escape(thinned),
-        rewards=rewards_svg(result),
-        window=_window(len(trials)),
-        shown=len(best),
-        distinct=f"{distinct_designs(result.joint, trials):,}",
-        columns="".join(_columns(result.targets)),
-        predicted="" if result.simulated is None else PREDICTED_IN_BRACKETS,
-        rows="\n".join(_row(rank, of, result.targets) for rank, of in enumerate(best, 1)),
-        facts="\n".join(_facts(result)),
-        data=_inert(json_text(document(result, MOST_ROWS))),
+def write_page(groups: Sequence[Group], path: Path) -> dict[str, Any]:
+    """Write the page, whole or not at all; what it shows is given back."""
+    document = page_document(groups)
+    write_text(path, page_text(document))
+    return document
+
+
+def page_text(document: Mapping[str, Any]) -> str:
+    """The page of a document. All that comes from files or options is escaped."""
+    web = files("nahas.report") / "web"
+
+    def read(name: str) -> str:
+        return (web / name).read_text(encoding="utf-8")
+
+    return Template(read("page.html")).substitute(
+        title=escape(document["title"]),
+        style=read("page.css"),
+        data=_inert(json.dumps(plain(document), separators=(",", ":"), allow_nan=False)),
+        script="\n".join(read(f"{name}.js") for name in SCRIPTS),
     )
 
 
-def pareto_svg(result: SearchResult) -> str:
-    """Accuracy against latency; colour is energy, grey misses a target."""
-    trials = result.trials
-    runs = trials.feasible & np.isfinite(trials.accuracy)
-    if not runs.any():
-        return "<p>No design that was tried can run.</p>"
-    latency, accuracy = trials.latency_ms[runs], trials.accuracy[runs]
-    target = result.targets.get("latency_ms")
-    right = max(float(np.quantile(latency, 1 - SHOWN_QUANTILE)), target or 0.0) * 1.05
-    low, high = float(np.quantile(accuracy, SHOWN_QUANTILE)), float(accuracy.max())
-    room = max(high - low, 0.1) * 0.08
-    left = float(latency.min()) * 0.95
-    plot = Plot(
-        "accuracy against latency",
-        Axis("latency, ms", left, right, logarithmic=right > 8 * left),
-        Axis("accuracy, %", low - room, high + room),
-    )
-    met = trials.satisfied
-    colour = colour_scale(*_ends(trials.energy_mj[met]))
-    true = result.true
-    front = front_rows(true)
-    drawn = np.zeros(len(trials), np.bool_)
-    drawn[:: _step(len(trials))] = True
-    drawn[np.searchsorted(trials.number, true.number[front])] = True
-    for row in np.flatnonzero(runs & drawn & ~met).tolist():
-        plot.dot(*_point(trials, row), "dot-missed", _says(result, row))
-    for row in np.flatnonzero(drawn & met).tolist():
-        fill = colour(float(trials.energy_mj[row]))
-        plot.dot(*_point(trials, row), "dot-met", _says(result, row), fill)
-    plot.line([_point(true, row) for row in front.tolist()], "front", steps=True)
-    base = result.baseline
-    if np.isfinite(base.latency_ms) and plot.holds(base.latency_ms, base.accuracy):
-        plot.dot(base.latency_ms, base.accuracy, "baseline", f"baseline design: {base.network}")
-    if target is not None:
-        plot.limit(target, f"target {target:.3g} ms")
-    for of in best_designs(result, 1 if result.front is None else 0):
-        if of.satisfied:
-            plot.star(of.latency_ms, of.accuracy, f"best: {of.network}")
-    return plot.text()
-
-
-def rewards_svg(result: SearchResult) -> str:
-    """Reward of each trial, the mean of a window, the best so far."""
-    trials = result.trials
-    paid = trials.reward[trials.reward > 0]
-    if len(trials) < 2 or not paid.size:
-        return "<p>There is no reward to draw.</p>"
-    low, high = float(np.quantile(paid, SHOWN_QUANTILE)), float(paid.max())
-    room = max(high - low, 0.1) * 0.08
-    number, reward = trials.number.astype(float), trials.reward
-    plot = Plot(
-        "reward over trials",
-        Axis("trial", float(number[0]), float(number[-1])),
-        Axis("reward", low - room, high + room),
-    )
-    for row in range(0, len(trials), _step(len(trials))):
-        plot.dot(number[row], reward[row], "plain", _says(result, row))
-    window = _window(len(trials))
-    mean = np.convolve(reward, np.full(window, 1 / window), mode="valid")
-    thin = max(1, len(mean) // MOST_DOTS)
-    plot.line(list(zip(number[window - 1 :: thin], mean[::thin], strict=True)), "mean", steps=False)
-    best = np.maximum.accumulate(reward)
-    rises = np.flatnonzero(np.diff(best, prepend=-np.inf) > 0)
-    points = [(float(number[row]), float(best[row])) for row in rises]
-    plot.line([*points, (float(number[-1]), float(best[-1]))], "front", steps=True)
-    return plot.text()
-
-
-def _sentence(result: SearchResult, best: list[Design]) -> str:
-    if not best or not best[0].satisfied or result.front is not None:
-        return f"{counted(result)}."
-    first = best[0]
-    return (
-        f"{counted(result)}. The best design reaches {first.accuracy:.2f} % at "
-        f"{first.latency_ms:.3g} ms, {first.energy_mj:.3g} mJ and {first.area_mm2:.3g} mm²: "
-        f"{first.network} on {accelerator_text(first.hardware)}."
-    )
-
-
-def _columns(targets: Mapping[str, float]) -> list[str]:
-    costs = [
-        f"{WORDS[metric]}, {unit}" + (f" ≤ {targets[metric]:.3g}" if metric in targets else "")
-        for metric, unit in UNITS.items()
-    ]
-    names = ["#", "network", "accelerator", "accuracy, %", *costs, "parameters, M", "targets"]
-    words = ("network", "accelerator", "targets")
-    return [
-        f"<th{'' if name in words else ' class=number'}><button>{escape(name)}</button></th>"
-        for name in names
-    ]
-
-
-def _row(rank: int, of: Design, targets: Mapping[str, float]) -> str:
-    cells = [
-        _number(rank, str(rank)),
-        f"<td><code>{escape(of.network)}</code></td>",
-        f"<td>{escape(' '.join((accelerator_text(of.hardware), further_text(of))).strip())}</td>",
-        _number(of.accuracy, f"{of.accuracy:.2f} {deviation_text(of)}".strip()),
-        *(_number(getattr(of, m), _cost_text(of, m)) for m in UNITS),
-        _number(of.parameters, f"{of.parameters / 1e6:.2f}"),
-        f'<td class="{"met" if of.satisfied else "missed"}">{escape(_verdict_text(of, targets))}'
-        "</td>",
-    ]
-    return f"<tr{' data-met' if of.satisfied else ''}>{''.join(cells)}</tr>"
-
-
-def _cost_text(of: Design, metric: str) -> str:
-    text = significant(getattr(of, metric))
-    if of.predicted is None:
-        return text
-    return f"{text} ({significant(getattr(of.predicted, metric))})"
-
-
-def _verdict_text(of: Design, targets: Mapping[str, float]) -> str:
-    said = verdict(of, targets)
-    return f"{said} ({predicted_verdict(of)})" if of.predicted else said
-
-
-def _number(value: float, text: str) -> str:
-    return f'<td class="number" data-value="{value}">{escape(text)}</td>'
-
-
-def _facts(result: SearchResult) -> list[str]:
-    base = result.baseline
-    facts: dict[str, Any] = {
-        "accuracy": result.accuracy_label,
-        "targets": target_text(result.targets),
-        "seed": result.seed,
-        "baseline design": (
-            f"{base.network} on {accelerator_text(base.hardware)}: {base.accuracy:.2f} %, "
-            f"{base.latency_ms:.3g} ms, {base.energy_mj:.3g} mJ, {base.area_mm2:.3g} mm²"
-        ),
-        **{name: value for name, value in result.options.items() if name != "targets"},
-        "drawn by": f"nahas {nahas.__version__}",
+def page_document(groups: Sequence[Group]) -> dict[str, Any]:
+    """All that the page shows, as JSON has it but for numbers that are not finite."""
+    ordered = [result for group in groups for result in group.results]
+    joint = ordered[0].joint
+    designs = shown(joint, [group.results for group in groups])
+    known = [provenance(result) for result in ordered]
+    names, of_design = _network_names(joint, designs.trials)
+    deviations = {name: part for result in ordered for name, part in result.deviations.items()}
+    return {
+        "title": heading(ordered[0]) if len(ordered) == 1 else _title(joint, ordered),
+        "accuracy_label": ordered[0].accuracy_label,
+        "metrics": [{"key": key, "word": WORDS[key], "unit": UNITS[key]} for key in UNITS],
+        "decisions": _decisions(joint),
+        "components": COMPONENT_WORDS,
+        "groups": [
+            {
+                "label": group.label,
+                "targets": dict(group.results[0].targets),
+                "curves": reward_curves([result.trials for result in group.results]),
+                "fronts": front,
+            }
+            for group, front in zip(groups, designs.fronts, strict=True)
+        ],
+        "studies": _studies(groups, known),
+        "designs": {
+            **_columns(joint, designs),
+            "network": of_design,
+            "predicted": _predicted(ordered, designs),
+        },
+        "networks": names,
+        "deviations": [deviations.get(name) for name in names],
+        "best": designs.best,
+        "step": designs.step,
+        "distinct": designs.distinct,
+        "importance": _importance(joint, designs, groups),
+        "layers": _layers(joint, designs, ordered, known),
     }
-    return [
-        f"<tr><td>{escape(name.replace('_', ' '))}</td><td>{escape(_flat(value))}</td></tr>"
-        for name, value in facts.items()
-    ]
 
 
-def _flat(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_flat(item)}" for key, item in value.items())
-    return str(value)
-
-
-def _inert(json: str) -> str:
-    """JSON inside a script element: nothing in it may look like the element's end."""
-    return json.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _point(trials: Trials, row: int) -> tuple[float, float]:
-    return float(trials.latency_ms[row]), float(trials.accuracy[row])
-
-
-def _says(result: SearchResult, row: int) -> str:
-    trials = result.trials
-    predicted = "" if result.simulated is None else ", predicted"
+def _title(joint: JointSpace, results: Sequence[SearchResult]) -> str:
     return (
-        f"trial {trials.number[row]}: {trials.accuracy[row]:.2f} %, "
-        f"{trials.latency_ms[row]:.3g} ms, {trials.energy_mj[row]:.3g} mJ, "
-        f"{trials.area_mm2[row]:.3g} mm², reward {trials.reward[row]:.2f}{predicted}"
+        f"{len(results)} studies of {joint.network_space.name} networks x "
+        f"{joint.accelerator.size:,} accelerators"
     )
 
 
-def _ends(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float]:
-    return (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+def _decisions(joint: JointSpace) -> list[dict[str, Any]]:
+    parts = (("network", joint.network_space.space), ("accelerator", joint.accelerator))
+    return [
+        {"name": decision.name, "values": decision.values, "part": part}
+        for part, space in parts
+        for decision in space.decisions
+    ]
 
 
-def _step(trials: int) -> int:
-    return -(-trials // MOST_DOTS) if trials else 1
+def _studies(groups: Sequence[Group], known: Sequence[Provenance]) -> list[dict[str, Any]]:
+    of_group = [(number, r) for number, group in enumerate(groups) for r in group.results]
+    return [
+        {
+            "group": number,
+            "path": None if result.study is None else str(result.study),
+            "seed": result.seed,
+            "trials": len(result.trials),
+            "distinct": distinct_designs(result.joint, result.trials),
+            "counted": counted(result),
+            "checked": checked(result),
+            "satisfied": int(result.true.satisfied.sum()),
+            "best": [_said(of) for of in best_designs(result, 1)],
+            "baseline": {
+                **{name: getattr(result.baseline, name) for name in ("accuracy", *UNITS)},
+                "network": result.baseline.network,
+                "accelerator": accelerator_text(result.baseline.hardware),
+            },
+            "dots": _dots(result.trials),
+            "reasons": reasons(result),
+            "command": command_text(result, of.settings),
+            "facts": facts(result, of),
+        }
+        for (number, result), of in zip(of_group, known, strict=True)
+    ]
 
 
-def _window(trials: int) -> int:
-    return max(1, trials // 25)
+def _said(of: Design) -> dict[str, Any]:
+    return {
+        **{name: getattr(of, name) for name in ("trial", "network", "satisfied", *MEASURES)},
+        "accelerator": accelerator_text(of.hardware),
+    }
+
+
+def reasons(result: SearchResult) -> list[tuple[str, int]]:
+    """How many trials meet every target, miss which targets, cannot run and why."""
+    trials = result.trials
+    told = [("meets every target", int(trials.satisfied.sum()))]
+    left = trials.feasible & ~trials.satisfied
+    without = left & ~np.isfinite(trials.accuracy)
+    left &= ~without
+    misses = {
+        metric: left & (getattr(trials, metric) > limit) for metric, limit in result.targets.items()
+    }
+    for metric, missed in misses.items():
+        others = [other for name, other in misses.items() if name != metric]
+        alone = missed & ~np.any(others, axis=0) if others else missed
+        told.append((f"misses {WORDS.get(metric, metric)} alone", int(alone.sum())))
+    several = np.sum(list(misses.values()), axis=0) > 1 if misses else np.zeros(0, np.bool_)
+    told.append(("misses several targets", int(several.sum())))
+    told.append(("has no accuracy", int(without.sum())))
+    for reason in np.unique(trials.reason[~trials.feasible]).tolist():
+        name = Reason(reason).name.lower().replace("_", " ")
+        told.append((f"cannot run: {name}", int((trials.reason == reason).sum())))
+    return [(text, count) for text, count in told if count]
+
+
+def _dots(trials: Trials) -> dict[str, Any]:
+    """Rewards of some trials, the rises of the best among them."""
+    step = -(-len(trials) // MOST_DOTS) or 1
+    rises = np.flatnonzero(np.diff(best_so_far(trials.reward), prepend=-np.inf) > 0)
+    rows = np.union1d(np.arange(0, len(trials), step), rises)
+    return {"trial": trials.number[rows], "reward": _numbers(trials.reward[rows]), "step": step}
+
+
+def _network_names(joint: JointSpace, trials: Trials) -> tuple[list[str], NDArray[np.int64]]:
+    """Names of the distinct networks, and which of them each design has."""
+    of_space = joint.network_space
+    networks = joint.split(trials.choices)[0]
+    if not len(networks):
+        return [], np.zeros(0, np.int64)
+    distinct, of_design = np.unique(networks, axis=0, return_inverse=True)
+    names = [of_space.network_name(of_space.space.values(row)) for row in distinct]
+    return names, of_design.reshape(-1)
+
+
+def _columns(joint: JointSpace, designs: Shown) -> dict[str, Any]:
+    trials = designs.trials
+    met = np.where(trials.satisfied, "m", np.where(trials.feasible, "r", "x"))
+    return {
+        "study": designs.study,
+        "trial": trials.number,
+        **{name: _numbers(getattr(trials, name)) for name in MEASURES},
+        "state": "".join(met.tolist()),
+        "reason": [Reason(code).name.lower().replace("_", " ") for code in trials.reason.tolist()]
+        if not trials.feasible.all()
+        else None,
+        "choices": _letters(joint, trials),
+    }
+
+
+def _letters(joint: JointSpace, trials: Trials) -> list[str | list[int]]:
+    """For each decision the values of all designs: a letter each, or numbers where too many."""
+    used = joint.applicable(trials.choices) if len(trials) else np.zeros((0, 0), np.bool_)
+    told: list[str | list[int]] = []
+    for d, decision in enumerate(joint.space.decisions):
+        if not len(trials):
+            told.append("")
+            continue
+        values = np.where(used[:, d], trials.choices[:, d], -1).tolist()
+        few = len(decision.values) <= len(LETTERS)
+        told.append("".join(LETTERS[v] if v >= 0 else "-" for v in values) if few else values)
+    return told
+
+
+def _numbers(values: NDArray[Any]) -> list[float | None]:
+    return [rounded(value) for value in values.tolist()]
+
+
+def _predicted(results: Sequence[SearchResult], designs: Shown) -> dict[str, Any] | None:
+    """What cost models told of the designs; None where no study asked one."""
+    if all(result.simulated is None for result in results):
+        return None
+    told: dict[str, list[float | None]] = {metric: [] for metric in UNITS}
+    for row, study in enumerate(designs.study.tolist()):
+        result = results[study]
+        at = np.searchsorted(result.trials.number, designs.trials.number[row])
+        for metric, column in told.items():
+            value = getattr(result.trials, metric)[at]
+            column.append(None if result.simulated is None else rounded(float(value)))
+    return told
+
+
+def _importance(joint: JointSpace, designs: Shown, groups: Sequence[Group]) -> dict[str, Any]:
+    """The importance of the accelerator's decisions for reward, where all share one, and costs."""
+    trials = designs.trials
+    trials = trials[trials.feasible & np.isfinite(trials.accuracy)]
+    if not len(trials):
+        return {}
+    metrics = {metric: np.log(getattr(trials, metric)) for metric in UNITS}
+    if len({json.dumps(plain(_paid_for(group))) for group in groups}) == 1:
+        metrics = {"reward": trials.reward, **metrics}
+    networks, accelerators = joint.split(trials.choices)
+    used = joint.applicable(trials.choices)[:, : networks.shape[1]]
+    found = importances(accelerators, np.where(used, networks, -1), joint.accelerator, metrics)
+    return {
+        name: importance_document(of, joint.accelerator, logarithm=name != "reward")
+        for name, of in found.items()
+    }
+
+
+def _paid_for(group: Group) -> list[Any]:
+    """What rewards follow from: equal where rewards can be compared."""
+    result = group.results[0]
+    names = ("reward", "reward_exponents", "pareto")
+    return [dict(result.targets), *(result.options.get(name) for name in names)]
+
+
+def _layers(
+    joint: JointSpace,
+    designs: Shown,
+    results: Sequence[SearchResult],
+    known: Sequence[Provenance],
+) -> dict[int, Any]:
+    """The layers of some designs by row; see `layers.layer_documents`."""
+    told: dict[int, Any] = {}
+    for number, (result, of) in enumerate(zip(results, known, strict=True)):
+        rows = [row for row in designs.opened if designs.study[row] == number]
+        if not rows:
+            continue
+        networks, hardware = joint.designs(designs.trials.choices[rows])
+        kept = [
+            {
+                name: float(getattr(designs.trials, name)[row])
+                for name in ("latency_ms", "energy_mj")
+            }
+            for row in rows
+        ]
+        objective = Objective[str(result.options.get("objective", "latency")).upper()]
+        documents = layer_documents(networks, hardware, kept, objective, _tables(of.settings))
+        told |= dict(zip(rows, documents, strict=True))
+    return told
+
+
+def _tables(settings: Mapping[str, Any]) -> Any:
+    """The energy tables of the search, as far as they are still there."""
+    from nahas.energy import load_tables
+
+    if not settings.get("tables"):
+        return None
+    try:
+        return load_tables(Path(settings["tables"]))
+    except (OSError, EnergyError):
+        return None
+
+
+def _inert(text: str) -> str:
+    """JSON inside a script element: nothing in it may look like the element's end."""
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

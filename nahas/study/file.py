@@ -85,6 +85,17 @@ def check_exists(path: Path) -> None:
         raise StudyError(f"there is no study {path}: check the name, or start it without --resume")
 
 
+def is_study(path: Path) -> bool:
+    """Whether a file is marked as a study, of whatever schema; False where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except OSError:
+        return False
+    marked = int.from_bytes(header[68:72], "big") == schema.APPLICATION_ID
+    return header.startswith(_HEADER) and marked
+
+
 def _check_header(path: Path) -> None:
     with path.open("rb") as file:
         header = file.read(100)

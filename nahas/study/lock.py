@@ -10,6 +10,32 @@ from pathlib import Path
 from nahas.errors import StudyError
 
 
+def writer_of(study: Path) -> int | None:
+    """The process that writes a study now; None where none does, 0 where it does not say which.
+
+    Asks by a shared lock, given back at once: a lock's file alone, left behind, is not a lock.
+    """
+    try:
+        descriptor = os.open(_lock_path(study), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            return None
+        said = os.pread(descriptor, 32, 0).strip()
+        return int(said) if said.isdigit() else 0
+    else:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _lock_path(study: Path) -> Path:
+    return study.with_name(study.name + ".lock")
+
+
 class WriterLock:
     """Holds `<study>.lock` while a process writes a study, with its process id inside.
 
@@ -22,7 +48,7 @@ class WriterLock:
     """
 
     def __init__(self, study: Path) -> None:
-        self.path = study.with_name(study.name + ".lock")
+        self.path = _lock_path(study)
         self._descriptor = self._take(study)
 
     def release(self) -> None:

@@ -32,7 +32,7 @@ class Origin:
         versions: of the programs at work; kept, not compared.
         notes: what reports want to know besides, in JSON's types; not compared. A study that is
             read holds `accuracy` (its label), `targets` (limits by metric) and `baseline` (a
-            design).
+            design); one whose search has ended also `ended`: how, and after how many trials.
     """
 
     space: Space

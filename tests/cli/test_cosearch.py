@@ -436,6 +436,8 @@ class TestReport:
             "pareto.svg",
             "rewards.png",
             "rewards.svg",
+            "layers.png",
+            "layers.svg",
             "trials.csv",
             "trials.json",
         }

@@ -1,0 +1,147 @@
+"""Where a study comes from: the command that repeats it, versions, machine, time."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import nahas
+from nahas.report.summary import accelerator_text, target_text
+from nahas.strategies import SearchResult
+from nahas.study.store import Study
+
+OPTIONS_FILE = "options.toml"
+MANIFEST_FILE = "manifest.json"
+"""What `nahas cosearch` writes beside a study."""
+
+OF_THE_RUN = ("commit", "platform", "cpu", "cores", "threads", "wall_seconds")
+"""What is told of a manifest; options, seed and versions are the study's own."""
+
+TARGETS = ("latency", "energy", "area")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What is known of a study besides its trials; empty where it is kept in memory alone.
+
+    Attributes:
+        created: when the study was begun, in seconds since 1970.
+        versions, fingerprints: of programs and of what computes costs, as the study keeps them.
+        settings: the options of its command, where they lie beside it.
+        manifest: of its last run, where that lies beside it.
+    """
+
+    created: float | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+
+def provenance(result: SearchResult) -> Provenance:
+    """Read what lies in and beside a study; a file beside it that cannot be read says nothing."""
+    if result.study is None:
+        return Provenance()
+    with Study.read(result.study) as study:
+        origin, created = study.origin, study.created
+    return Provenance(
+        created=created,
+        versions=origin.versions,
+        fingerprints=origin.fingerprints,
+        settings=saved_settings(result.study.parent),
+        manifest=_manifest(result.study.parent),
+    )
+
+
+def saved_settings(folder: Path) -> dict[str, Any]:
+    """The options of `nahas cosearch` in a run folder; none where there are none to be read."""
+    try:
+        read = tomllib.loads((folder / OPTIONS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    settings = read.get("cosearch")
+    return settings if isinstance(settings, dict) else {}
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        read = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def command_text(result: SearchResult, settings: Mapping[str, Any]) -> str:
+    """The command that searches the same trials again, into another folder.
+
+    All options are named, so that it means the same when defaults change. A search that was
+    not begun by the command has no saved options: then those that its study keeps.
+    """
+    told = dict(settings) or _options(result)
+    told |= {"seed": result.seed, "trials": max(len(result.trials), 1)}
+    words = ["nahas", "cosearch"]
+    for name, value in told.items():
+        flag = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(flag)
+        elif value is not False and value is not None:
+            words += [flag, str(value)]
+    folder = result.study.parent.name if result.study else "run"
+    return shlex.join([*words, "--run-dir", f"{folder or 'run'}-again"])
+
+
+def _options(result: SearchResult) -> dict[str, Any]:
+    """The command's options as far as a study keeps them."""
+    options = result.options
+    limits = options.get("targets", {})
+    targets = {metric: limits.get(f"{metric}_{unit}", "none") for metric, unit in _units()}
+    names = ("hardware_space", "strategy", "controller", "batch", "reward", "objective")
+    exponents = zip(("reward_p", "reward_q"), options.get("reward_exponents", ()), strict=False)
+    return {
+        "space": result.joint.network_space.place,
+        **{name: options[name] for name in names if name in options},
+        **dict(exponents),
+        **targets,
+    }
+
+
+def _units() -> list[tuple[str, str]]:
+    return list(zip(TARGETS, ("ms", "mj", "mm2"), strict=True))
+
+
+def facts(result: SearchResult, of: Provenance) -> dict[str, str]:
+    """What is known of a search, in words, by name."""
+    base = result.baseline
+    told: dict[str, Any] = {
+        "accuracy": result.accuracy_label,
+        "targets": target_text(result.targets),
+        "seed": result.seed,
+        "baseline design": (
+            f"{base.network} on {accelerator_text(base.hardware)}: {base.accuracy:.2f} %, "
+            f"{base.latency_ms:.3g} ms, {base.energy_mj:.3g} mJ, {base.area_mm2:.3g} mm²"
+        ),
+        **{name: value for name, value in result.options.items() if name != "targets"},
+        "begun": "" if of.created is None else when(of.created),
+        **{name: of.manifest[name] for name in OF_THE_RUN if of.manifest.get(name) is not None},
+        "versions": of.versions,
+        "fingerprints": of.fingerprints,
+        "page drawn by": f"nahas {nahas.__version__}",
+    }
+    return {name.replace("_", " "): text for name, v in told.items() if (text := _flat(v))}
+
+
+def when(seconds: float) -> str:
+    """A time in seconds since 1970 as people write it, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_flat(item)}" for key, item in value.items())
+    return str(value)
