@@ -151,10 +151,10 @@ def cells_of(options: argparse.Namespace) -> list[Cell]:
     ]
 
 
-def references(options: argparse.Namespace) -> dict[str, float] | None:
+def references(options: argparse.Namespace) -> dict[str, float | None] | None:
     """The optimum's reward for each target, by costing every design; None where that is too much.
 
-    A target that no design meets has none.
+    That of a target that no design meets is None.
     """
     from nahas.exact.optimum import exact_optima
 
@@ -170,7 +170,7 @@ def references(options: argparse.Namespace) -> dict[str, float] | None:
         print(f"the optimum is not known here: {error}", file=sys.stderr)
         return None
     found = zip(options.targets, (of.optimum for of in optima), strict=True)
-    return {name: of.reward for name, of in found if of is not None and of.satisfied}
+    return {name: of.reward if of is not None and of.satisfied else None for name, of in found}
 
 
 class Kept:
@@ -231,7 +231,7 @@ def main() -> int:
     rows = [row for row in found.rows if tuple(row.get(name) for name in names) in wanted]
     document = {
         "accuracy": problem(options.space, options.table).accuracy.label,
-        **summary(rows, optima or None),
+        **summary(rows, {n: of for n, of in optima.items() if of is not None} if optima else None),
     }
     print(markdown({options.space: document}))
     if options.save:

@@ -63,6 +63,7 @@ class TestFigures:
         assert told["regret"][0] == 1.0
         assert told["regret"][2] is None
         assert told["trials_to_99"][0] == 30
+        assert told["trials_to_99_9"] == [None, 60, None]
         assert told["met"] == pytest.approx(2 / 3)
         (told,) = rows.summary(searches[:2], None)["regret"]
         assert told["regret"][0] == 0.5
