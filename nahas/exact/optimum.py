@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.cosearch import rewarded
+from nahas.cost import DesignCosts
 from nahas.designs import Design, design
 from nahas.exact.check import check_close
 from nahas.exact.costs import Block, JointCosts
 from nahas.exact.every import Progress, costs_of, walk
 from nahas.kernels.exact import ACCELERATOR, AREA, ENERGY, REWARD, TIES, judge
 from nahas.problem import Problem
-from nahas.reward import LOWEST, METRICS, Reward
+from nahas.reward import LOWEST, Reward
 from nahas.spaces.space import ChoiceArray
 from nahas.study.trials import Trials
 
@@ -110,6 +111,9 @@ class Judging:
     ) -> None:
         self._costs, self._accuracy, self._rewards = costs, accuracy, rewards
         self._goals = np.array([goal(reward) for reward in rewards])
+        parameters = costs.joint.network_tables.sizes(costs.networks).parameters.sum(axis=1)
+        parts = [of_networks(reward, accuracy, parameters) for reward in rewards]
+        self._networks = np.array([part[0] for part in parts]), np.array([p[1] for p in parts])
         self._best = np.zeros((len(rewards), 2, len(accuracy), 5))
         self._best[..., REWARD] = -np.inf
         self._met = np.zeros((len(rewards), len(accuracy)), np.int64)
@@ -118,7 +122,7 @@ class Judging:
     def take(self, block: Block) -> None:
         """Judge the designs of a block."""
         costs = (block.latency_ms, block.energy_mj, block.area_mm2)
-        judge(costs, self._accuracy, block.accelerators, self._goals, self._best, self._met)
+        judge(costs, self._networks, block.accelerators, self._goals, self._best, self._met)
         known = np.isfinite(self._accuracy)
         self._feasible += int(np.isfinite(block.latency_ms[known]).sum())
 
@@ -165,11 +169,28 @@ def simulated(problem: Problem, reward: Reward, choices: ChoiceArray) -> Trials:
     return replace(trials, number=np.full(len(choices), -1))
 
 
+def of_networks(
+    reward: Reward, accuracy: NDArray[np.float64], parameters: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """What networks earn by accuracy [N] and parameters [N], and which meet a target of those."""
+    part = replace(reward, targets=tuple(t for t in reward.targets if t.metric == "parameters"))
+    some = np.ones(len(accuracy))
+    costs = DesignCosts(
+        latency_ms=some,
+        energy_mj=some,
+        area_mm2=some,
+        parameters=parameters,
+        reason=np.zeros(len(accuracy), np.int64),
+    )
+    worth = np.where(np.isfinite(accuracy), part.of(accuracy, costs), np.nan)
+    return worth, part.satisfied(accuracy, costs)
+
+
 def goal(reward: Reward) -> list[float]:
-    """A reward as `kernels.exact.judge` reads it."""
+    """A reward as `kernels.exact.judge` reads it: what is left to earn by the other metrics."""
     limits = {target.metric: target.limit for target in reward.targets}
     least = LOWEST if reward.adds else -np.inf
-    limited = [limits.get(metric, np.inf) for metric in METRICS]
+    limited = [limits.get(metric, np.inf) for metric in ("latency_ms", "energy_mj", "area_mm2")]
     return [*limited, reward.p, reward.q, float(reward.adds), least]
 
 

@@ -67,8 +67,8 @@ def extend(sums: Array, links: Array, link: int, place: int) -> None:
 
 @kernel(parallel=True)
 def judge(
-    costs: tuple[Array, Array, Array], accuracy: Array, accelerators: Array, goals: Array,
-    best: Array, met: Array,
+    costs: tuple[Array, Array, Array], networks: tuple[Array, Array], accelerators: Array,
+    goals: Array, best: Array, met: Array,
 ) -> None:  # fmt: skip
     """Remember of every network its best design under every goal.
 
@@ -77,15 +77,16 @@ def judge(
 
     Args:
         costs: latency in ms [N, A], energy in mJ [N, A], area in mm2 [A].
-        accuracy: [N] in percent; NaN where it is not known.
+        networks: what each earns [R, N] by its accuracy and its parameters, NaN where the accuracy
+            is not known; and whether it meets a target of parameters [R, N].
         accelerators: [A] their numbers.
         goals: [R, 7].
         best: [R, 2, N, 5] of the designs that meet every target, and of all; changed.
         met: [R, N] int64, designs that meet every target; changed.
     """
-    latency, energy, area = costs
+    (latency, energy, area), (worth, small) = costs, networks
     for n in prange(latency.shape[0]):
-        if not np.isfinite(accuracy[n]):
+        if not np.isfinite(worth[0, n]):
             continue
         for a in range(latency.shape[1]):
             if latency[n, a] == np.inf:
@@ -93,10 +94,11 @@ def judge(
             rest = (energy[n, a], area[a], float(accelerators[a]))
             for r in range(goals.shape[0]):
                 goal = goals[r]
-                earned = earns(goal, accuracy[n], latency[n, a], energy[n, a], area[a])
+                earned = earns(goal, worth[r, n], latency[n, a], energy[n, a], area[a])
                 remember(best[r, 1, n], earned, rest)
                 if (
-                    latency[n, a] <= goal[LATENCY_LIMIT]
+                    small[r, n]
+                    and latency[n, a] <= goal[LATENCY_LIMIT]
                     and energy[n, a] <= goal[ENERGY_LIMIT]
                     and area[a] <= goal[AREA_LIMIT]
                 ):
@@ -105,9 +107,9 @@ def judge(
 
 
 @kernel(inline=True)
-def earns(goal: Array, accuracy: float, latency: float, energy: float, area: float) -> float:
-    """The reward of a design that runs; as `nahas.reward.Reward.of`."""
-    reward = accuracy
+def earns(goal: Array, worth: float, latency: float, energy: float, area: float) -> float:
+    """The reward of a design that runs, of a network that earns so much; as `Reward.of`."""
+    reward = worth
     for target, metric in ((LATENCY_LIMIT, latency), (ENERGY_LIMIT, energy), (AREA_LIMIT, area)):
         if goal[target] == np.inf:
             continue

@@ -37,6 +37,7 @@ REWARDS = [
     Reward.preset("soft", [Target("area_mm2", 3.0), Target("energy_mj", 0.2)]),
     Reward((Target("energy_mj", 0.2),), p=-0.3, q=-2.5),
     Reward(()),
+    Reward.preset("relu", [Target("parameters", 5e3), Target("latency_ms", 0.1)]),
     Reward.preset("hard", [Target("latency_ms", 1e-9)]),  # no design meets it
 ]
 

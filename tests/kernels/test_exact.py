@@ -76,16 +76,19 @@ def test_the_best_design_of_each_network_is_remembered(run, seed, asked):
     area, accuracy = rng.integers(1, 5, 6).astype(float), np.array([70.0, np.nan, 60.0])
     numbers, goals = rng.permutation(6), np.array([goal(reward) for reward in asked])
     best, met = np.zeros((len(asked), 2, 3, 5)), np.zeros((len(asked), 3), np.int64)
+    small = rng.random((len(asked), 3)) < 0.8
     best[..., 0] = -np.inf
     for part in (slice(0, 4), slice(4, 6)):  # in two blocks
         costs = (latency[:, part].copy(), energy[:, part].copy(), area[part])
-        run(judge, costs, accuracy, numbers[part], goals, best, met)
+        networks = (np.tile(accuracy, (len(asked), 1)), small)
+        run(judge, costs, networks, numbers[part], goals, best, met)
     for r, of in enumerate(goals):
         for n in (0, 2):
             seen = [
                 (-float(earns.py_func(of, accuracy[n], latency[n, a], energy[n, a], area[a])),
                  energy[n, a], area[a], numbers[a],
-                 latency[n, a] <= of[0] and energy[n, a] <= of[1] and area[a] <= of[2])
+                 bool(small[r, n])
+                 and latency[n, a] <= of[0] and energy[n, a] <= of[1] and area[a] <= of[2])
                 for a in range(6) if np.isfinite(latency[n, a])
             ]  # fmt: skip
             for kind, some in enumerate(([s for s in seen if s[4]], seen)):
@@ -96,8 +99,11 @@ def test_the_best_design_of_each_network_is_remembered(run, seed, asked):
                 first = min(some)
                 assert abs(found[0] + first[0]) <= 1e-12 * abs(first[0])
                 alike = [s for s in some if abs(s[0] - first[0]) <= 1e-13 * abs(first[0])]
-                assert tuple(found[1:4]) == min(s[1:4] for s in alike)
-                assert found[4] == len(alike)
+                if all(s[0] == first[0] for s in alike):
+                    assert tuple(found[1:4]) == min(s[1:4] for s in alike)
+                    assert found[4] == len(alike)
+                else:  # equal but for rounding, which may differ once compiled
+                    assert tuple(found[1:4]) in [s[1:4] for s in alike]
             assert met[r, n] == sum(s[4] for s in seen)
     assert (best[:, :, 1, 0] == -np.inf).all()
 
