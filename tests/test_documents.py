@@ -79,6 +79,18 @@ def test_files_named_in_contributing_exist() -> None:
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
+def test_every_promise_of_robustness_names_a_test_that_is_there() -> None:
+    text = (ROOT / "docs" / "robustness.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)((?:::\w+)+)`", text)
+    assert len(named) > 20
+    for path, names in named:
+        source = (ROOT / path).read_text()
+        for name in names.split("::")[1:]:
+            assert re.search(rf"^ *(class|def) {name}\b", source, re.MULTILINE), f"{path}::{name}"
+    rows = [line for line in text.splitlines() if re.match(r"\| (?!what|---)", line)]
+    assert [row for row in rows if "`tests/" not in row and "SQLite's own" not in row] == []
+
+
 def test_readme_quotes_the_search_that_is_committed() -> None:
     found = json.loads((ROOT / "docs" / "figures" / "cosearch.json").read_text())
     readme = (ROOT / "README.md").read_text()

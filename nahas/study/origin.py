@@ -16,7 +16,7 @@ from nahas.study.schema import SCHEMA_VERSION
 _NOTES = {"accuracy": str, "targets": dict, "baseline": dict}
 """What every study notes, and in which of JSON's types."""
 
-_ONCE = {"hardware_space": "paper"}
+_ONCE = {"hardware_space": "paper", "strategy": "joint"}
 """Options that came later: a study that does not name one was searched so."""
 
 
