@@ -64,6 +64,10 @@ class Reason(IntEnum):
     TIME_LIMIT = 6
 
 
+GIVEN_UP = (Reason.WORKER_LOST, Reason.OUT_OF_MEMORY, Reason.TIME_LIMIT)
+"""Why a network has no accuracy though it could be trained."""
+
+
 class Tensor(IntEnum):
     """The three tensors of a layer, in the order of every table."""
 

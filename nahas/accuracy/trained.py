@@ -29,6 +29,7 @@ from nahas.spaces.named import named
 from nahas.spaces.networks import NetworkSpace
 from nahas.spaces.space import ChoiceArray
 from nahas.spaces.task import NetworkFunction
+from nahas.vocabulary import GIVEN_UP
 from nahas.vocabulary import Reason as TrialReason
 from nahas.workers.named import Workers
 from nahas.workers.pool import GivenUpError, Pool
@@ -306,10 +307,7 @@ def _outcome(future: Future[Child]) -> Child:
         return Child(accuracy_percent=math.nan, epochs=0, seconds=0.0, reason=reason)
 
 
-_FAILURES = {
-    Reason[reason.name].value: reason
-    for reason in (TrialReason.WORKER_LOST, TrialReason.OUT_OF_MEMORY, TrialReason.TIME_LIMIT)
-}
+_FAILURES = {Reason[reason.name].value: reason for reason in GIVEN_UP}
 
 
 def _failure(child: Child) -> TrialReason:

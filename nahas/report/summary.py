@@ -13,6 +13,7 @@ from nahas.pareto import OBJECTIVES, REFERENCE, Front
 from nahas.phases import JOINT, ONE_SHOT, phases_in
 from nahas.reward import PER_UNIT
 from nahas.strategies import SearchResult
+from nahas.vocabulary import GIVEN_UP, Reason
 
 UNITS = {"latency_ms": "ms", "energy_mj": "mJ", "area_mm2": "mm²"}
 """What is shown of every design, and the units as people write them."""
@@ -50,7 +51,21 @@ def counted(result: SearchResult) -> str:
     meet = "meet" if result.simulated is None else "are predicted to meet"
     without = int((result.trials.feasible & ~np.isfinite(result.trials.accuracy)).sum())
     failed = f"; {without:,} trials have no accuracy" if without else ""
-    return f"{tried(result)}; {met:,} trials {meet} every target{failed}; seed {result.seed}"
+    return (
+        f"{tried(result)}; {met:,} trials {meet} every target{failed}{_given_up(result)}; "
+        f"seed {result.seed}"
+    )
+
+
+def _given_up(result: SearchResult) -> str:
+    """How many trials no worker could finish, by reason; empty where there are none."""
+    counts = {why: int((result.trials.reason == why).sum()) for why in GIVEN_UP}
+    parts = [f"{count:,} {_words(why.name.lower())}" for why, count in counts.items() if count]
+    return f"; given up: {', '.join(parts)}" if parts else ""
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def front_text(front: Front) -> str:
@@ -146,7 +161,8 @@ def verdict(of: Design, targets: Mapping[str, float]) -> str:
     if of.satisfied:
         return "met"
     if not of.feasible:
-        return f"cannot run: {of.reason.replace('_', ' ')}"
+        what = "no accuracy" if Reason[of.reason.upper()] in GIVEN_UP else "cannot run"
+        return f"{what}: {_words(of.reason)}"
     over = [
         f"{WORDS[metric]} +{getattr(of, metric) / limit - 1:.1%}"
         for metric, limit in targets.items()

@@ -31,11 +31,11 @@ def test_a_search_by_a_cluster_whose_workers_are_killed_is_the_unbroken_one(
     cluster, monkeypatch, tmp_path
 ):
     by = (jobs.by_arithmetic_with_losses, Kept(cluster), tmp_path / "by-cluster")
-    trials = search_by(monkeypatch, *by, trials=24)
+    trials = search_by(monkeypatch, *by)
     times = [path.stat().st_size for path in (tmp_path / "by-cluster" / "marks").iterdir()]
     assert set(times) == {1, 2}
     by = (jobs.by_arithmetic, Here(), tmp_path / "unbroken")
-    assert same(trials, search_by(monkeypatch, *by, trials=24))
+    assert same(trials, search_by(monkeypatch, *by))
 
 
 def test_tasks_that_kill_fill_or_fail_are_told_apart(cluster, tmp_path):

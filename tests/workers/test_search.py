@@ -9,6 +9,8 @@ import pytest
 
 from nahas.accuracy.halving import Halving
 from nahas.problem import Search
+from nahas.report.summary import counted
+from nahas.strategies import recall
 from nahas.vocabulary import Reason
 from nahas.workers.pool import GivenUpError
 from nahas.workers.processes import Processes
@@ -63,6 +65,13 @@ def test_halving_is_within_a_batch_whoever_is_done_first(monkeypatch, tmp_path, 
     assert {child["reason"] for child in remembered.values()} == {"", "stopped early"}
 
 
+WORDS = {
+    Reason.WORKER_LOST: "worker lost",
+    Reason.OUT_OF_MEMORY: "out of memory",
+    Reason.TIME_LIMIT: "time limit",
+}
+
+
 class BrokenError(Exception):
     """What ends a search in a test where a signal would."""
 
@@ -91,9 +100,7 @@ def test_a_longer_search_begins_like_a_shorter_one(monkeypatch, tmp_path, unbrok
     assert same(search_by(*by, resume=True), unbroken())
 
 
-def test_a_network_that_no_worker_can_train_is_kept_with_its_reason(
-    monkeypatch, tmp_path, unbroken
-):
+def test_a_network_that_no_worker_can_train_is_kept_with_its_reason(monkeypatch, tmp_path):
     told = {0: Reason.WORKER_LOST, 1: Reason.OUT_OF_MEMORY, 2: Reason.TIME_LIMIT}
 
     def some_given_up(job):
@@ -110,10 +117,11 @@ def test_a_network_that_no_worker_can_train_is_kept_with_its_reason(
     assert (trials.reward[lost] == 0).all()
     assert not trials.satisfied[lost].any()
     assert np.isinf(trials.latency_ms[lost]).all()
-    again = search_by(
-        monkeypatch, jobs.by_arithmetic, Here(), tmp_path / "given-up", trials=60, resume=True
-    )
-    assert same(again, trials)
+    by = (monkeypatch, jobs.by_arithmetic, Here(), tmp_path / "given-up")
+    assert same(search_by(*by, trials=60, resume=True), trials)
+    result = recall(tmp_path / "given-up" / "study.db")
+    counts = [f"{(trials.reason == why).sum()} {words}" for why, words in WORDS.items()]
+    assert f"; given up: {', '.join(counts)}; seed 0" in counted(result)
 
 
 def test_a_worker_killed_while_it_trains_is_replaced(monkeypatch, tmp_path, unbroken):
