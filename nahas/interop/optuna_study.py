@@ -188,7 +188,7 @@ def rows_of(result: SearchResult, created: float, names: tuple[str, ...]) -> Ite
     networks, _ = joint.split(trials.choices)
     space = joint.network_space
     violated = _violated(result)
-    before = np.concatenate([[created], trials.time[:-1]])
+    before = _begun(trials.time, created)
     label = "simulated" if result.simulated is None else "predicted"
     for row in range(len(trials)):
         values = tuple(float(getattr(trials, name)[row]) for name in names)
@@ -209,6 +209,15 @@ def rows_of(result: SearchResult, created: float, names: tuple[str, ...]) -> Ite
             begun=float(min(before[row], trials.time[row])),
             ended=float(trials.time[row]),
         )
+
+
+def _begun(time: NDArray[np.float64], created: float) -> NDArray[np.float64]:
+    """When the batch [T] of each trial began: when that before it was kept."""
+    number = np.arange(len(time))
+    begins = np.diff(time, prepend=time[0]) != 0
+    first = np.maximum.accumulate(np.where(begins, number, 0))
+    begun: NDArray[np.float64] = np.where(first > 0, time[first - 1], created)
+    return begun
 
 
 def _violated(result: SearchResult) -> NDArray[np.float64]:

@@ -194,6 +194,14 @@ def test_an_empty_study_and_a_storage_that_is_none(optuna, result, tmp_path):
         write_study(result, CREATED, "nothing://here", "one")
 
 
+def test_trials_of_a_batch_begin_and_end_together(optuna, result, tmp_path):
+    time = CREATED + 2.0 + 2.0 * (result.trials.number // 20)
+    batches = replace(result, trials=replace(result.trials, time=time))
+    write_study(batches, CREATED, str(tmp_path / "o.db"), "one")
+    study, _ = read(optuna, tmp_path / "o.db")
+    assert {trial.duration.total_seconds() for trial in study.trials} == {2.0}
+
+
 def test_a_clock_that_went_back_gives_no_negative_duration(optuna, result, tmp_path):
     time = result.trials.time.copy()
     time[30:] -= 3600.0
