@@ -42,6 +42,7 @@ class SearchResult:
         deviations: of accuracies in percentage points by name of network, of the best, where the
             back-end knows them; none before the search has ended.
         study: the file that keeps the trials.
+        versions, fingerprints: of programs and of what computes costs, as the study keeps them.
     """
 
     best: tuple[Design, ...]
@@ -57,6 +58,8 @@ class SearchResult:
     study: Path | None = None
     simulated: Trials | None = None
     deviations: Mapping[str, float] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def true(self) -> Trials:
@@ -117,4 +120,6 @@ def result_of(
         options=origin.options,
         seed=origin.seed,
         deviations=deviations,
+        versions=origin.versions,
+        fingerprints=origin.fingerprints,
     )
