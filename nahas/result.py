@@ -49,6 +49,7 @@ class SearchResult:
             back-end knows them; none before the search has ended.
         study: the file that keeps the trials.
         front: in Pareto mode the front of `true`; else None.
+        versions, fingerprints: of programs and of what computes costs, as the study keeps them.
     """
 
     best: tuple[Design, ...]
@@ -65,6 +66,8 @@ class SearchResult:
     simulated: Trials | None = None
     deviations: Mapping[str, float] = field(default_factory=dict)
     front: Front | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def true(self) -> Trials:
@@ -139,6 +142,8 @@ def result_of(
         seed=origin.seed,
         deviations=deviations,
         front=front_in(origin, trials if again is None else again),
+        versions=origin.versions,
+        fingerprints=origin.fingerprints,
     )
     return replace(result, best=tuple(result.designs(best)))
 

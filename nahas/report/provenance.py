@@ -14,7 +14,6 @@ from typing import Any
 import nahas
 from nahas.report.summary import accelerator_text, target_text
 from nahas.strategies import SearchResult
-from nahas.study.store import Study
 
 OPTIONS_FILE = "options.toml"
 MANIFEST_FILE = "manifest.json"
@@ -28,32 +27,22 @@ TARGETS = ("latency", "energy", "area")
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """What is known of a study besides its trials; empty where it is kept in memory alone.
+    """What lies beside a study; empty where it is kept in memory alone.
 
     Attributes:
-        created: when the study was begun, in seconds since 1970.
-        versions, fingerprints: of programs and of what computes costs, as the study keeps them.
         settings: the options of its command, where they lie beside it.
         manifest: of its last run, where that lies beside it.
     """
 
-    created: float | None = None
-    versions: Mapping[str, str] = field(default_factory=dict)
-    fingerprints: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     manifest: Mapping[str, Any] = field(default_factory=dict)
 
 
 def provenance(result: SearchResult) -> Provenance:
-    """Read what lies in and beside a study; a file beside it that cannot be read says nothing."""
+    """Read what lies beside a study; a file beside it that cannot be read says nothing."""
     if result.study is None:
         return Provenance()
-    with Study.read(result.study) as study:
-        origin, created = study.origin, study.created
     return Provenance(
-        created=created,
-        versions=origin.versions,
-        fingerprints=origin.fingerprints,
         settings=saved_settings(result.study.parent),
         manifest=_manifest(result.study.parent),
     )
@@ -127,10 +116,10 @@ def facts(result: SearchResult, of: Provenance) -> dict[str, str]:
             f"{base.latency_ms:.3g} ms, {base.energy_mj:.3g} mJ, {base.area_mm2:.3g} mm²"
         ),
         **{name: value for name, value in result.options.items() if name != "targets"},
-        "begun": "" if of.created is None else when(of.created),
+        "first trial": when(float(result.trials.time[0])) if len(result.trials) else "",
         **{name: of.manifest[name] for name in OF_THE_RUN if of.manifest.get(name) is not None},
-        "versions": of.versions,
-        "fingerprints": of.fingerprints,
+        "versions": result.versions,
+        "fingerprints": result.fingerprints,
         "page drawn by": f"nahas {nahas.__version__}",
     }
     return {name.replace("_", " "): text for name, v in told.items() if (text := _flat(v))}
