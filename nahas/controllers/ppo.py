@@ -48,7 +48,7 @@ class PpoHyperparameters:
     """
 
     hidden: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     clip: float = 0.2
     epochs: int = 4
     advantage: str = "rank"
