@@ -137,11 +137,11 @@ def _lines(told: Told, folder: Path) -> list[str]:
     """What is said below the table."""
     answer: Answer = told.answer
     of = answer.optima[0]
-    rate = of.designs / answer.seconds / 1e6
+    rate = of.designs / answer.seconds
     within = "earn as much as the first within every target" if of.satisfied else "earn as much"
     return [
         f"accuracy: {told.accuracy_label}",
-        f"every design was costed: {of.designs:,} ({rate:.1f} million/s, {answer.seconds:.0f} s), "
+        f"every design was costed: {of.designs:,} ({rate:,.0f}/s, {answer.seconds:.0f} s), "
         f"by {of.pairs:,} mappings of a layer on an accelerator",
         f"{of.feasible:,} can run, {of.satisfied:,} of them meet every target, "
         f"{of.ties:,} {within}",

@@ -17,7 +17,7 @@ from nahas.exact.answer import Answer
 from nahas.files import written_whole
 from nahas.kernels.pareto import nondominated
 from nahas.problem import Problem
-from nahas.report.figures import ACCENT, GREY, INK, STYLE, TARGET
+from nahas.report.figures import ACCENT, GREY, INK, SHOWN_QUANTILE, STYLE, TARGET
 from nahas.report.summary import design_document, target_text
 
 if TYPE_CHECKING:
@@ -164,7 +164,9 @@ def front_figure(told: Told) -> Figure:
     if "latency_ms" in told.targets:
         axes.axvline(told.targets["latency_ms"], color=TARGET, linestyle="--", linewidth=1)
     if len(front):
-        axes.set_ylim(float(np.quantile(front.accuracy, 0.02)), float(front.accuracy.max()) + 0.5)
+        low, high = np.quantile(front.accuracy, SHOWN_QUANTILE), front.accuracy.max()
+        margin = 0.05 * (high - low) + 0.1
+        axes.set_ylim(float(low - margin), float(high + margin))
     axes.set_xscale("log")
     axes.set_xlabel(f"latency, ms; targets: {target_text(told.targets)}")
     axes.set_ylabel("accuracy, %")
