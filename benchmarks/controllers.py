@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nahas import strategies
+from nahas import phases, strategies
 from nahas.controllers.named import CONTROLLERS
 from nahas.designs import distinct_designs
 from nahas.manifest import manifest, usable_cores
@@ -52,7 +52,7 @@ class Watch:
 def measured(problem: Problem, search: Search) -> dict[str, Any]:
     """One row: a search, and where its time went."""
     controlling, measuring = Watch(), Watch()
-    make = strategies.controller_of
+    make = phases.controller_of
 
     def watched(*arguments: Any, **named: Any) -> Any:
         controller = make(*arguments, **named)
@@ -63,14 +63,14 @@ def measured(problem: Problem, search: Search) -> dict[str, Any]:
     class Measurer(strategies.Measurer):
         __call__ = measuring.timed(strategies.Measurer.__call__)
 
-    before = strategies.controller_of, strategies.Measurer
-    strategies.controller_of, strategies.Measurer = watched, Measurer
+    before = phases.controller_of, strategies.Measurer
+    phases.controller_of, strategies.Measurer = watched, Measurer
     try:
         begun = time.perf_counter()
         result = strategies.searched(problem, search)
         seconds = time.perf_counter() - begun
     finally:
-        strategies.controller_of, strategies.Measurer = before
+        phases.controller_of, strategies.Measurer = before
     return {
         "space": search.space,
         "controller": search.controller,
