@@ -145,7 +145,7 @@ def cells_of(options: argparse.Namespace) -> list[Cell]:
     asked = [*hard, *(() if options.no_soft else soft)]
     return [
         Cell(options.space, *what, trials, seed)
-        for seed in range(options.seeds)
+        for seed in range(options.first_seed, options.first_seed + options.seeds)
         for trials in options.trials
         for what in asked
     ]
@@ -272,7 +272,15 @@ def save(options: argparse.Namespace, document: dict[str, Any], seconds: float) 
     kept_ones = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     asked = {
         name: getattr(options, name)
-        for name in ("space", "seeds", "trials", "controllers", "strategies", "targets")
+        for name in (
+            "space",
+            "first_seed",
+            "seeds",
+            "trials",
+            "controllers",
+            "strategies",
+            "targets",
+        )
     }
     made = manifest(
         "benchmarks/regret.py", asked, seed=0, threads=options.workers, wall_seconds=seconds
@@ -288,6 +296,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--space", default="mnasnet")
     parser.add_argument("--table", help="measured accuracies of macro; skipped where not there")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument(
+        "--first-seed",
+        type=int,
+        default=100,
+        help="seeds below 100 are those that hyperparameters were chosen on",
+    )
     parser.add_argument("--trials", type=int, nargs="+", default=[Search.trials])
     parser.add_argument("--controllers", nargs="+", default=list(CONTROLLERS))
     parser.add_argument("--strategies", nargs="+", default=list(COMPARED), choices=COMPARED)

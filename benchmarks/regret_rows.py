@@ -12,6 +12,8 @@ RESAMPLES = 10_000
 PARTS = {"trials_to_99": 0.99, "trials_to_99_9": 0.999}
 """Of the optimum's reward: what is called reached. Where accuracies lie close, 99 % is soon had."""
 
+LEVEL = PARTS["trials_to_99_9"]
+
 Row = Mapping[str, Any]
 Interval = list[float | None]
 """A median and the bounds of its interval; None is beyond every trial."""
@@ -61,7 +63,7 @@ def summary(rows: Sequence[Row], optima: Mapping[str, float] | None) -> dict[str
         "reference": "best of all runs" if optima is None else "known optimum",
         "optima": {name: float(f"{value:.9g}") for name, value in sorted(best.items())},
         "regret": [_regret(*group, best) for group in _groups(hard, *_NAMES)],
-        "samples": [row for group in _groups(hard, *_RIVALRY) for row in _samples(*group)],
+        "first": [row for group in _groups(hard, *_RIVALRY) for row in _first(*group, best)],
         "missed": [_missed(*group) for group in _groups(_soft(rows), *_NAMES)],
         "equal_accuracy": [
             row for group in _groups(hard, "controller", "trials") for row in _equal(*group)
@@ -107,28 +109,31 @@ def _regret(names: dict[str, Any], rows: list[Row], best: Mapping[str, float]) -
     }
 
 
-def _samples(names: dict[str, Any], rows: list[Row]) -> list[dict[str, Any]]:
-    """How many times the trials a rival needs for its best, of those joint search needs for it."""
-    by = {(row["strategy"], row["seed"]): row for row in rows}
+def _first(
+    names: dict[str, Any], rows: list[Row], best: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Seeds under which joint search, or a rival, is the first at 99.9 % of the optimum."""
+    optimum = best.get(names["target"])
+    if optimum is None:
+        return []
+    by = {(row["strategy"], row["seed"]): trials_to(row, LEVEL * optimum) for row in rows}
     seeds = sorted({row["seed"] for row in rows})
     told = []
     for rival in RIVALS:
-        ratios = []
-        for seed in seeds:
-            joint, other = by.get(("joint", seed)), by.get((rival, seed))
-            if joint is None or other is None or not other["climbs"]:
-                continue
-            trial, reward = other["climbs"][-1]
-            ratios.append(trial / trials_to(joint, reward))  # 0 where joint never gets there
-        if ratios:
-            passed = float(np.mean([ratio > 0 for ratio in ratios]))
+        pairs = [
+            (by["joint", seed], by[rival, seed])
+            for seed in seeds
+            if ("joint", seed) in by and (rival, seed) in by
+        ]
+        if pairs:
             told.append(
                 {
                     **names,
                     "rival": rival,
-                    "seeds": len(ratios),
-                    "ratio": median_interval(ratios),
-                    "reached": passed,
+                    "seeds": len(pairs),
+                    "joint_first": sum(joint < other for joint, other in pairs),
+                    "rival_first": sum(other < joint for joint, other in pairs),
+                    "neither": sum(np.isinf(joint) and np.isinf(other) for joint, other in pairs),
                 }
             )
     return told
@@ -140,26 +145,31 @@ def _missed(names: dict[str, Any], rows: list[Row]) -> dict[str, Any]:
 
 
 def _equal(names: dict[str, Any], rows: list[Row]) -> list[dict[str, Any]]:
-    """Energy and latency of rivals over those of joint search, at the rivals' own accuracies.
+    """Energy and latency of rivals over those of joint search, at the accuracies both reach.
 
     The designs within their targets of all targets' searches of a seed make one front for each
-    strategy. At every accuracy of a rival's front stands what the least costs that reaches it.
+    strategy. At every accuracy of either front that the other reaches too stands what the least
+    costs of each; two strategies that are alike have a median ratio of 1 over many seeds. What
+    one alone reaches is told beside: the highest accuracy of joint search less the rival's.
     """
     told = []
     seeds = sorted({row["seed"] for row in rows})
     for rival, metric in product(RIVALS, ("energy_mj", "latency_ms")):
-        middles, largest = [], []
+        middles, higher = [], []
         for seed in seeds:
             own = [row for row in rows if row["seed"] == seed]
             joint, other = (_pooled(own, strategy, metric) for strategy in ("joint", rival))
+            if not joint or not other:
+                continue
+            tops = max(joint)[0], max(other)[0]
+            levels = {pair[0] for front in (joint, other) for pair in _front_of(front)}
             ratios = [
-                value / least
-                for accuracy, value in _front_of(other)
-                if (least := min((v for a, v in joint if a >= accuracy), default=None)) is not None
+                _least(other, level) / _least(joint, level)
+                for level in levels
+                if level <= min(tops)
             ]
-            if ratios:
-                middles.append(float(np.median(ratios)))
-                largest.append(max(ratios))
+            middles.append(float(np.median(ratios)))
+            higher.append(tops[0] - tops[1])
         if middles:
             told.append(
                 {
@@ -168,10 +178,15 @@ def _equal(names: dict[str, Any], rows: list[Row]) -> list[dict[str, Any]]:
                     "metric": metric,
                     "seeds": len(middles),
                     "ratio": median_interval(middles),
-                    "largest": median_interval(largest),
+                    "higher": median_interval(higher),
                 }
             )
     return told
+
+
+def _least(pairs: Iterable[Sequence[float]], accuracy: float) -> float:
+    """The least cost at which this accuracy is reached."""
+    return min(value for reached, value in pairs if reached >= accuracy)
 
 
 def _pooled(rows: Iterable[Row], strategy: str, metric: str) -> list[list[float]]:
@@ -195,7 +210,10 @@ def markdown(results: Mapping[str, Any]) -> str:
 def _tables(space: str, of: Mapping[str, Any]) -> list[str]:
     tables = (
         (f"regret to the {of['reference']}", _regret_cells(of)),
-        ("trials a rival needs for its best, over those of joint search", _samples_cells(of)),
+        (
+            f"seeds under which each is first at {LEVEL:.1%} of the {of['reference']}",
+            _first_cells(of),
+        ),
         ("searches by the soft reward whose final design misses a target", _missed_cells(of)),
         ("cost of a rival over that of joint search, at equal accuracy", _equal_cells(of)),
     )
@@ -221,16 +239,17 @@ def _regret_cells(of: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
-def _samples_cells(of: Mapping[str, Any]) -> list[dict[str, str]]:
+def _first_cells(of: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {
             "target": row["target"],
             "rival": row["rival"],
             **_counts(row),
-            "ratio": _interval(row["ratio"], lambda v: f"{v:.2f}", "-"),
-            "joint gets there": f"{row['reached']:.0%}",
+            "joint first": str(row["joint_first"]),
+            "rival first": str(row["rival_first"]),
+            "neither": str(row["neither"]),
         }
-        for row in of["samples"]
+        for row in of["first"]
     ]
 
 
@@ -253,8 +272,8 @@ def _equal_cells(of: Mapping[str, Any]) -> list[dict[str, str]]:
             "cost": row["metric"].partition("_")[0],
             "rival": row["rival"],
             **_counts(row),
-            "median": _interval(row["ratio"], lambda v: f"{v:.2f}", "-"),
-            "largest": _interval(row["largest"], lambda v: f"{v:.2f}", "-"),
+            "rival / joint": _interval(row["ratio"], lambda v: f"{v:.2f}", "-"),
+            "joint reaches more by": _interval(row["higher"], lambda v: f"{v:.2f}", "-"),
         }
         for row in of["equal_accuracy"]
     ]
