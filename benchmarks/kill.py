@@ -37,7 +37,10 @@ SEARCHES = {
     "ppo": {"controller": "ppo"},
     "reinforce": {"controller": "reinforce"},
     "random": {"controller": "random"},
+    "evolution": {"controller": "evolution"},
+    "pareto": {"controller": "evolution", "pareto": True},
     "phase": {"controller": "reinforce", "strategy": "phase"},
+    "ahead": {"controller": "ppo", "ahead": 2},
 }
 """What is killed, by a name: options of `Search`."""
 

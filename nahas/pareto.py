@@ -26,6 +26,9 @@ from nahas.kernels.pareto import Archive, nondominated
 from nahas.reward import Target, known
 from nahas.study.trials import Trials
 
+PARETO = "pareto"
+"""What the option `reward` of a study says in Pareto mode."""
+
 OBJECTIVES = ("accuracy", "latency_ms", "energy_mj", "area_mm2")
 """Fields of `Trials`. Accuracy is better when high, the others when low."""
 
@@ -86,6 +89,11 @@ class ParetoReward:
         table[~known(accuracy, costs) | ~np.isfinite(table).all(axis=1)] = np.inf
         return table
 
+    def alone(self, trials: Trials) -> NDArray[np.float64]:
+        """What each of trials [T] dominates by itself, whatever was found before it: [T]."""
+        objectives = self.objectives(trials.accuracy, trials.costs)
+        return np.maximum(_CORNER - objectives, 0.0).prod(axis=1)
+
     def remember(self, trials: Trials) -> None:
         """Take over the front of trials, in their order."""
         self.of(trials.accuracy, trials.costs)
@@ -105,6 +113,11 @@ class Front:
     rows: NDArray[np.int64]
     hypervolume: float
     after_batch: NDArray[np.float64]
+
+
+def hypervolume_of(trials: Trials) -> float:
+    """What trials of a Pareto search dominate, which is what their rewards say that each added."""
+    return float(trials.reward.clip(0.0).sum())
 
 
 def front_of(trials: Trials, reward: ParetoReward, batch: int) -> Front:

@@ -79,7 +79,8 @@ class Plan:
         """The values that a phase fixes, given the trials of the study before it.
 
         After the first phase these are of the best trial before it in the order of
-        `designs.best_rows`; where none can run, of the first.
+        `designs.best_rows`; where none can run, of the first. In Pareto mode the rewards of
+        `trials` are to be `ParetoReward.alone`.
         """
         phase = self.phases[number]
         if number == 0 or phase.searches == JOINT:
@@ -163,6 +164,11 @@ def _check(search: Search) -> None:
         raise UsageError(
             f"there is no strategy '{search.strategy}': allowed are {', '.join(STRATEGIES)}"
             f"{nearest(search.strategy, STRATEGIES)}"
+        )
+    if search.strategy == ONE_SHOT and search.pareto:
+        raise UsageError(
+            "a one-shot search ends with one design, and a Pareto search with a front: leave "
+            "--strategy one-shot or --pareto out"
         )
     if search.strategy == ONE_SHOT and not search.limits:
         raise UsageError(NO_TARGET)

@@ -12,7 +12,7 @@ import numpy as np
 from nahas.cosearch import Stop
 from nahas.designs import Design, best_designs, designs_of, deviating
 from nahas.errors import StudyError
-from nahas.pareto import OBJECTIVES, Front, ParetoReward, front_of
+from nahas.pareto import OBJECTIVES, PARETO, Front, ParetoReward, front_of
 from nahas.problem import Search
 from nahas.spaces.accelerator import accelerator_space
 from nahas.spaces.joint import JointSpace
@@ -22,9 +22,6 @@ from nahas.study.file import damaged
 from nahas.study.origin import Origin
 from nahas.study.store import Study
 from nahas.study.trials import Trials
-
-PARETO = "pareto"
-"""What the option `reward` of a study says in Pareto mode."""
 
 
 @dataclass(frozen=True, kw_only=True)

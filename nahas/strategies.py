@@ -17,11 +17,11 @@ from nahas.designs import Design, best_rows, described
 from nahas.keeping import Keeping
 from nahas.manifest import versions
 from nahas.measurer import Measurer, Measures
-from nahas.pareto import OBJECTIVES, REFERENCE, ParetoReward
+from nahas.pareto import OBJECTIVES, PARETO, REFERENCE, ParetoReward
 from nahas.phases import ONE_SHOT, STRATEGIES, Plan, plan_of
 from nahas.problem import Problem, Search, problem_of, reward_of, unmeasured
 from nahas.recheck import simulated_again
-from nahas.result import PARETO, SearchResult, front_in, recall, result_of
+from nahas.result import SearchResult, front_in, recall, result_of
 from nahas.reward import Reward, targets_of
 from nahas.study.file import check_exists
 from nahas.study.origin import Origin
@@ -91,7 +91,7 @@ def _searched(problem: Problem, search: Search, progress: Callable[[Trials], Non
         left = keeping.left(measure)
         if isinstance(reward, ParetoReward):
             reward.remember(keeping.trials()[: left[0]])
-        stop = _in_phases(plan, (problem, search, run), keeping, left, step)
+        stop = _in_phases(plan, (problem, search, run, reward), keeping, left, step)
         trials, again = keeping.trials(), None
         if problem.predict is not None:
             again = simulated_again(problem, replace(reward), trials)
@@ -107,19 +107,23 @@ def _searched(problem: Problem, search: Search, progress: Callable[[Trials], Non
 
 def _in_phases(
     plan: Plan,
-    what: tuple[Problem, Search, Run],
+    what: tuple[Problem, Search, Run, Reward | ParetoReward],
     keeping: Keeping,
     left: tuple[int, State],
     step: Callable[[Controller, Run], Stop],
 ) -> Stop:
     """Search one phase after the other, from where the study was left."""
-    (problem, search, run), (start, state) = what, left
+    (problem, search, run, reward), (start, state) = what, left
     begun = time.monotonic()
     for number, phase in enumerate(plan.phases):
         end = run.trials if phase.end is None else min(phase.end, run.trials)
         if start >= end:
             continue
         before = keeping.trials() if phase.start else no_trials(len(problem.joint.space.decisions))
+        if isinstance(reward, ParetoReward):
+            # The next phase goes on from one design: that which alone dominates most, as a gain
+            # depends on what was found before.
+            before = replace(before, reward=reward.alone(before))
         controller = plan.controller(number, search, problem.joint, before)
         seconds = None if run.time_limit_s is None else run.time_limit_s + begun - time.monotonic()
         if seconds is not None and seconds <= 0:

@@ -27,7 +27,8 @@ from nahas.cli.settings import settings_text
 from nahas.errors import StudyError, UsageError
 
 if TYPE_CHECKING:
-    from nahas.strategies import Search, SearchResult
+    from nahas.problem import Search
+    from nahas.result import SearchResult
     from nahas.study.trials import Trials
     from nahas.trackers.told import Trackers
 
@@ -182,7 +183,12 @@ def _searched(
     tally.recall(earlier)
     trackers.begin(earlier)
     phases = [(phase.searches, phase.start) for phase in plan_of(problem, search).phases]
-    board = Board(tally, phases if len(phases) > 1 else ())
+    board = Board(
+        tally,
+        phases if len(phases) > 1 else (),
+        in_flight=search.ahead + 1 if search.ahead else 0,
+        pareto=search.pareto,
+    )
     with _told_of_signals(board.stop), dashboard(out, board) as show:
 
         def tell(trials: Trials) -> None:
@@ -208,17 +214,16 @@ def _folder(options: dict[str, Any]) -> Path:
 
 
 def _search(options: dict[str, Any], study: Path | None) -> Search:
-    from nahas.strategies import Search
+    from nahas.problem import Search
     from nahas.vocabulary import Objective
 
     def limit(metric: str) -> str | None:
         text: str = options[metric]
         return None if text.strip().lower() == "none" else text
 
+    named_so = ("space", "hardware_space", "accuracy", "strategy", "network", "accelerator")
     return Search(
-        space=options["space"],
-        hardware_space=options["hardware_space"],
-        accuracy=options["accuracy"],
+        **{name: options[name] for name in named_so},
         table=_table(options),
         surrogate=options["surrogate"],
         supernet=options["supernet"],
@@ -227,9 +232,6 @@ def _search(options: dict[str, Any], study: Path | None) -> Search:
         proxy_images=options["proxy_images"],
         proxy_epochs=options["proxy_epochs"],
         proxy_halving=options["proxy_halving"],
-        strategy=options["strategy"],
-        network=options["network"],
-        accelerator=options["accelerator"],
         phase_share=options["phase_share"],
         controller=options["controller"],
         seed=options["seed"],
@@ -356,13 +358,14 @@ def _foresee(out: Output, search: Search) -> int:
     from dataclasses import replace
 
     from nahas.accuracy.backend import Slow
-    from nahas.phases import ONE_SHOT
+    from nahas.phases import ONE_SHOT, plan_of
     from nahas.problem import problem_of, unmeasured
     from nahas.strategies import searched
 
     times: list[float] = [time.monotonic()]
     trial = replace(search, trials=3 * search.batch, resume=False, time_limit_s=None)
     problem = problem_of(search)
+    plan_of(problem, search)  # refuses what the whole search would
     trial = replace(trial, strategy="joint") if trial.strategy == ONE_SHOT else trial
     result = searched(unmeasured(problem), trial, lambda _: times.append(time.monotonic()))
     if isinstance(problem.accuracy, Slow):

@@ -38,25 +38,39 @@ class Board:
         tally: what to show.
         phases: what each phase of the search searches, and the number of its first trial; empty
             where it has none.
+        in_flight: batches that are measured at the same time; 0 where there is no window.
+        pareto: whether the search is for a front, so that no trial is the best.
     """
 
-    def __init__(self, tally: Tally, phases: Sequence[tuple[str, int]] = ()) -> None:
+    def __init__(
+        self,
+        tally: Tally,
+        phases: Sequence[tuple[str, int]] = (),
+        *,
+        in_flight: int = 0,
+        pareto: bool = False,
+    ) -> None:
         self.tally = tally
         self.phases = phases
-        self.in_flight: int | None = None
-        self.hypervolume: Callable[[], float] | None = None
+        self.in_flight = in_flight
+        self.pareto = pareto
         self.stopping = False
 
     def stop(self) -> None:
         """Say from now on that the search is about to stop."""
         self.stopping = True
 
+    @property
+    def note(self) -> str:
+        """The state of the search in some words, for a plain line."""
+        return ", ".join((_note(self.tally, pareto=self.pareto), *self._where()))
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw; never wider than the terminal."""
         plain = options.ascii_only
         lines = [
             _progress_line(self.tally, options.max_width, plain),
-            *_best_lines(self.tally, options.max_width, plain),
+            *([] if self.pareto else _best_lines(self.tally, options.max_width, plain)),
             *_share_lines(self.tally, options.max_width),
             *self._last_lines(options.max_width),
         ]
@@ -66,17 +80,18 @@ class Board:
         yield Group(*lines)
 
     def _last_lines(self, width: int) -> list[Text]:
-        parts = []
-        if self.phases:
-            begun = max(1, sum(first <= self.tally.done for _, first in self.phases))
-            name = self.phases[begun - 1][0]
-            parts.append(Text(f"phase {begun} of {len(self.phases)}: {name}"))
-        if self.in_flight is not None:
-            parts.append(Text(f"{self.in_flight} batches in flight"))
-        if self.hypervolume is not None:
-            parts.append(Text(f"hypervolume {self.hypervolume():.4g}"))
+        volume = [_volume(self.tally)] if self.pareto else []
+        parts = [Text(part) for part in (*volume, *self._where())]
         hint = Text(STOPPING, "yellow") if self.stopping else Text(HINT, "dim")
         return [*_filled(width, parts), hint]
+
+    def _where(self) -> Iterator[str]:
+        """Which phase the search is in, and how many batches at once."""
+        if self.phases:
+            begun = max(1, sum(first <= self.tally.done for _, first in self.phases))
+            yield f"phase {begun} of {len(self.phases)}: {self.phases[begun - 1][0]}"
+        if self.in_flight:
+            yield f"{self.in_flight} batches in flight"
 
 
 @contextmanager
@@ -92,7 +107,7 @@ def dashboard(out: Output, board: Board) -> Iterator[Callable[[Trials], None]]:
 
             def tell(trials: Trials) -> None:
                 tally.add(trials)
-                ticker.update(tally.done, _note(tally))
+                ticker.update(tally.done, board.note)
 
             yield tell
         return
@@ -108,8 +123,14 @@ def dashboard(out: Output, board: Board) -> Iterator[Callable[[Trials], None]]:
         yield tally.add
 
 
-def _note(tally: Tally) -> str:
-    """The state of a search in some words."""
+def _volume(tally: Tally) -> str:
+    return f"hypervolume {tally.hypervolume:.4g}"
+
+
+def _note(tally: Tally, *, pareto: bool) -> str:
+    """How good what was found is, in some words."""
+    if pareto:
+        return f"{_volume(tally)}, {tally.shares()[CANNOT_RUN].overall:.0%} cannot run"
     missing = tally.missed
     if tally.best is None:
         return f"nothing that runs yet, {missing:.0%} miss a target"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 EXIT_NOTHING_FEASIBLE = 3
 ANSWER_FILE = "exact.json"
 
-UNFIT = ("resume", "dry_run", "time_limit", "trackers", "cost_model")
+UNFIT = ("resume", "dry_run", "time_limit", "trackers", "cost_model", "pareto")
 """Options that mean nothing where every design is costed."""
 
 METRICS = {
@@ -81,6 +81,11 @@ def _check(folder: Path, options: dict[str, Any]) -> None:
                 f"{option} means nothing with --exhaustive, which costs every design at once: "
                 "leave one of them out"
             )
+    if options["strategy"] != "joint":
+        raise UsageError(
+            f"--strategy {options['strategy']} means nothing with --exhaustive, which costs every "
+            "design of the joint space: leave one of them out"
+        )
     if (folder / ANSWER_FILE).exists() and not options["force"]:
         raise UsageError(
             f"{folder} holds an exact answer already: replace it with --force, or name another "

@@ -196,7 +196,8 @@ def _reward_options(reward: str) -> list[Callable[[F], F]]:
     ]
 
 
-def _how_options() -> list[Callable[[F], F]]:
+def _strategy_options() -> list[Callable[[F], F]]:
+    """What is searched together, one after the other, or not at all."""
     return [
         click.option(
             "--strategy",
@@ -227,6 +228,12 @@ def _how_options() -> list[Callable[[F], F]]:
             show_default=True,
             help="Share of the trials of the first of two phases.",
         ),
+    ]
+
+
+def _how_options() -> list[Callable[[F], F]]:
+    return [
+        *_strategy_options(),
         click.option(
             "--controller",
             default="ppo",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nahas.pareto import hypervolume_of
 from nahas.study.trials import Trials
 from nahas.vocabulary import Reason
 
@@ -41,6 +42,8 @@ class Share:
 class Tally:
     """Counts, the best trial, and how quick a search is.
 
+    `hypervolume` is that of a Pareto search, and else means nothing.
+
     Args:
         total: trials at which the search ends.
         limits: the targets by metric, fields of `Trials`.
@@ -60,6 +63,7 @@ class Tally:
         self.limits = dict(limits)
         self.done = 0
         self.satisfied = 0
+        self.hypervolume = 0.0
         self.best: Mapping[str, Any] | None = None
         self.improvements: list[tuple[int, float]] = []
         self._clock = clock
@@ -149,6 +153,7 @@ class Tally:
     def _take(self, trials: Trials) -> None:
         self.done = int(trials.number[-1]) + 1
         self.satisfied += int(np.count_nonzero(trials.satisfied))
+        self.hypervolume += hypervolume_of(trials)
         counts = self._counts(trials)
         self._overall += counts
         self._recent += counts

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from nahas.controllers.allowed import Allowed, checked
 from nahas.controllers.base import State
 from nahas.controllers.generator import generator_array, set_generator
-from nahas.controllers.policy import Policy
 from nahas.errors import StudyError, UsageError
 from nahas.spaces.space import ChoiceArray, Space
 
@@ -84,6 +83,8 @@ class Ppo:
         applicable: Applicable | None = None,
         hyperparameters: PpoHyperparameters | None = None,
     ) -> None:
+        from nahas.controllers.policy import Policy  # loads Numba
+
         self._space = space
         self._rng = rng
         self._applicable = applicable

@@ -23,6 +23,7 @@ from nahas.errors import InteropError, UsageError
 from nahas.files import plain, written_whole
 from nahas.interop.optuna import distributions
 from nahas.interop.optuna_rows import Row, insert, is_known, is_storage
+from nahas.pareto import PARETO
 from nahas.result import SearchResult
 from nahas.study.trials import Trials
 from nahas.vocabulary import Reason
@@ -33,9 +34,6 @@ METRICS = ("accuracy", "latency_ms", "energy_mj", "area_mm2")
 """The objectives of a study in Pareto mode; accuracy is better when high, all else when low."""
 
 REWARD = ("reward",)
-
-PARETO = "pareto"
-"""What the option `reward` of a study says in Pareto mode."""
 
 MAXIMISED = ("accuracy", "reward")
 

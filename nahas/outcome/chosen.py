@@ -11,17 +11,13 @@ from nahas.designs import Design, best_designs, design, deviating
 from nahas.errors import StudyError, UsageError
 from nahas.hardware import Hardware
 from nahas.network import Network
+from nahas.pareto import OBJECTIVES, PARETO
 from nahas.result import SearchResult
 from nahas.spaces.space import ChoiceArray
 from nahas.study.front import front
 
 BEST = "best"
 """What `--trial` says instead of a number."""
-
-PARETO = "pareto"
-"""What the option `reward` of a study says in Pareto mode."""
-
-OBJECTIVES = ("accuracy", "latency_ms", "energy_mj", "area_mm2")
 
 MOST_NAMED = 8
 """Trials of a front that a sentence names."""

@@ -271,7 +271,7 @@ def _importance(joint: JointSpace, designs: Shown, groups: Sequence[Group]) -> d
 def _paid_for(group: Group) -> list[Any]:
     """What rewards follow from: equal where rewards can be compared."""
     result = group.results[0]
-    names = ("reward", "reward_exponents", "pareto")
+    names = ("reward", "reward_exponents")
     return [dict(result.targets), *(result.options.get(name) for name in names)]
 
 

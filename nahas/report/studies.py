@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from nahas.errors import NahasError, StudyError
+from nahas.pareto import PARETO, hypervolume_of
 from nahas.report.groups import OF_OLD
 from nahas.report.provenance import saved_settings
 from nahas.study.file import is_study
-from nahas.study.front import hypervolume
 from nahas.study.lock import writer_of
 from nahas.study.store import Study
 
@@ -32,10 +32,9 @@ class Listed:
         seed: of the search.
         trials: how many are kept.
         wanted: how many were asked for, where that is known.
-        best_reward: of all trials; None where there are none.
+        best_reward: of all trials; None where there are none, and in Pareto mode.
         satisfied: trials that meet every target.
-        hypervolume: of a search without targets, for the front: what it dominates in accuracy and
-            latency, below 0 % and the baseline's latency; else None.
+        hypervolume: in Pareto mode what its trials dominate (`nahas.pareto`); else None.
         state: 'running', 'finished' or 'interrupted'.
         pid: of the process that writes it, where one does.
         begun, last: when, in seconds since 1970: the study, and its last trial.
@@ -109,6 +108,7 @@ def listed(path: Path) -> Listed:
         origin, trials = study.origin, study.trials()
     options = {**OF_OLD, **origin.options}
     wanted = saved_settings(path.parent).get("trials")
+    is_pareto = options.get("reward") == PARETO
     rewards = trials.reward[np.isfinite(trials.reward)]
     return Listed(
         path=path,
@@ -119,9 +119,9 @@ def listed(path: Path) -> Listed:
         seed=origin.seed,
         trials=len(trials),
         wanted=wanted if isinstance(wanted, int) else None,
-        best_reward=float(rewards.max()) if rewards.size else None,
+        best_reward=float(rewards.max()) if rewards.size and not is_pareto else None,
         satisfied=int(trials.satisfied.sum()),
-        hypervolume=_volume(trials, origin.notes) if options.get("pareto") else None,
+        hypervolume=hypervolume_of(trials) if is_pareto else None,
         state=_state(pid, len(trials), origin.notes.get("ended"), wanted),
         pid=pid,
         begun=study.created,
@@ -144,13 +144,6 @@ def _state(pid: int | None, trials: int, ended: Any, wanted: Any) -> str:
     else:
         whole = isinstance(wanted, int) and trials >= wanted
     return "finished" if whole else "interrupted"
-
-
-def _volume(trials: Any, notes: Any) -> float | None:
-    latency = notes["baseline"].get("latency_ms")
-    if not latency or not np.isfinite(latency):
-        return None
-    return hypervolume(trials, {"accuracy": 0.0, "latency_ms": latency})
 
 
 def _files(folder: Path, unreadable: list[Unreadable]) -> Iterator[Path]:

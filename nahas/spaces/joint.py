@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,13 @@ from nahas.hardware import Hardware
 from nahas.network import Network
 from nahas.spaces.accelerator import accelerator_space, hardware, hardware_space_name
 from nahas.spaces.networks import NetworkSpace
-from nahas.spaces.pairs import PairCosts
-from nahas.spaces.points import Points, points_of
 from nahas.spaces.space import ChoiceArray, Space, join
 from nahas.spaces.tables import LayerTables
 from nahas.vocabulary import Objective
+
+if TYPE_CHECKING:  # these load Numba, which what is only named has no need of
+    from nahas.spaces.pairs import PairCosts
+    from nahas.spaces.points import Points
 
 KEPT_ACCELERATORS = 65_536
 """The paper's space has 50,000."""
@@ -81,12 +84,16 @@ class JointSpace:
 
     def points(self, tables: Tables) -> Points | None:
         """All accelerators of the hardware space; None where they are too many to be made."""
+        from nahas.spaces.points import points_of
+
         if tables.fingerprint not in self._made_points:
             self._made_points[tables.fingerprint] = points_of(self.accelerator, tables)
         return self._made_points[tables.fingerprint]
 
     def pair_costs(self, tables: Tables, objective: Objective) -> PairCosts:
         """Costs of layers on accelerators; it remembers them."""
+        from nahas.spaces.pairs import PairCosts
+
         return self._pair_costs.setdefault((tables.fingerprint, objective), PairCosts(objective))
 
     @cached_property

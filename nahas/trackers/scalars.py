@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nahas.pareto import hypervolume_of
 from nahas.spaces.space import ChoiceArray
 from nahas.study.trials import Trials, joined
 
@@ -19,7 +20,7 @@ RECENT = 200
 
 def scalars_of(search: Search) -> Scalars:
     """The numbers that are worth showing of a search."""
-    return Scalars(pareto=bool(getattr(search, "pareto", False)))
+    return Scalars(pareto=search.pareto)
 
 
 class Scalars:
@@ -30,8 +31,7 @@ class Scalars:
     * `satisfied_share` and `feasible_share` of the batch;
     * `entropy_bits`: how undecided the controller is, the entropy of each decision's values among
       the last `RECENT` trials, averaged over decisions. 0 is that one design is proposed alone;
-    * `hypervolume` in Pareto mode, where rewards above 0 are what each design adds to it; there
-      are no targets then, and no best reward.
+    * `hypervolume` in Pareto mode; there are no targets then, and no best reward.
 
     Args:
         pareto: whether the search is for a front.
@@ -47,7 +47,7 @@ class Scalars:
         if not len(trials):
             return
         self._best = max(self._best, float(trials.reward.max()))
-        self._volume += float(trials.reward.clip(0.0).sum())
+        self._volume += hypervolume_of(trials)
         if trials.satisfied.any():
             best = float(trials.reward[trials.satisfied].max())
             self._best_satisfied = max(self._best_satisfied, best)

@@ -279,7 +279,7 @@ class TestWrongInput:
             (("--latency", "nan"), "the target nan means nothing"),
             (("--latency", "-1"), "above 0"),
             (("--area", "big"), "'big' is not a number"),
-            (("--controller", "ppoo"), "allowed are ppo, reinforce, random"),
+            (("--controller", "ppoo"), "allowed are ppo, reinforce, evolution, local, random"),
             (("--reward", "firm"), "allowed are hard, soft, absolute, relu"),
             (("--reward-p", "0.5"), "exponent p is 0.5"),
             (("--trials", "0"), "0 is not in the range"),
@@ -403,7 +403,7 @@ class TestPlugins:
     def test_an_unknown_one_lists_the_installed(self, nahas):
         assert "installed are count" in nahas(*QUICK, "--tracker", "cuont").err
         assert (
-            "allowed are ppo, reinforce, random, broken, mine"
+            "allowed are ppo, reinforce, evolution, local, random, broken, mine"
             in nahas(*QUICK, "--controller", "xyz").err
         )
         assert "neither a folder nor" in nahas(*QUICK, "--tables", "nothing").err

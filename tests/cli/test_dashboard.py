@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -161,9 +162,7 @@ class TestTally:
 
 class TestBoard:
     def test_shows_the_search(self):
-        board = Board(tally_of(60), (("accelerator", 0), ("network", 1201)))
-        board.in_flight = 4
-        board.hypervolume = lambda: 12.3456
+        board = Board(tally_of(60), (("accelerator", 0), ("network", 1201)), in_flight=4)
         text = plain(board, width=100)
         first, best, measures, head, latency, area, cannot, without, phase, hint = text.splitlines()
         assert first.endswith("1,200 of 2,000 trials   200/s   0:04 left")
@@ -180,7 +179,7 @@ class TestBoard:
         assert cannot.startswith("cannot run")
         assert "local memory 1" in cannot
         assert without.startswith("no accuracy")
-        assert phase == "phase 1 of 2: accelerator   4 batches in flight   hypervolume 12.35"
+        assert phase == "phase 1 of 2: accelerator   4 batches in flight"
         assert hint == HINT
 
     @pytest.mark.parametrize("width", [20, 32, 40, 60, 80, 120])
@@ -207,6 +206,19 @@ class TestBoard:
         assert "target" not in text
         assert "misses" not in text
         assert "≤" not in text
+
+    def test_of_a_front_its_volume_takes_the_place_of_a_best_design(self):
+        tally = Tally(100, {})
+        tally.add(replace(batch_of(0, 3), reward=np.array([0.5, -0.2, 0.125])))
+        board = Board(tally, in_flight=3, pareto=True)
+        text = plain(board)
+        assert "hypervolume 0.625   3 batches in flight" in text
+        assert "best" not in text
+        assert board.note == "hypervolume 0.625, 33% cannot run, 3 batches in flight"
+
+    def test_a_plain_line_says_which_phase(self):
+        board = Board(tally_of(3), (("accelerator", 0), ("network", 60)))
+        assert board.note.endswith("miss a target, phase 2 of 2: network")
 
     def test_an_interrupt_is_answered_at_once(self):
         board = Board(tally_of(3))

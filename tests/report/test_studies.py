@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-import numpy as np
 import pytest
 
 from nahas.errors import StudyError
+from nahas.problem import Search
 from nahas.report.studies import SORTS, listed, studies
+from nahas.strategies import searched
 from nahas.study.lock import WriterLock, writer_of
 from nahas.study.origin import Origin
 from nahas.study.store import Study
+from tests.fakes import fake_problem
 
 
 @pytest.fixture
@@ -50,14 +52,13 @@ def test_says_what_the_study_holds(made, result):
     assert of.hypervolume is None
 
 
-def test_hypervolume_is_told_of_pareto_searches(made, result):
-    of = listed(made("study.db", 30, pareto=True))
-    trials = result.trials[:30]
-    runs = trials.feasible & (trials.latency_ms < 0.5)
-    order = np.argsort(trials.latency_ms[runs])
-    best = np.maximum.accumulate(trials.accuracy[runs][order])
-    ends = np.append(trials.latency_ms[runs][order], 0.5)
-    assert of.hypervolume == pytest.approx(float((best * np.diff(ends)).sum()))
+def test_hypervolume_is_told_of_pareto_searches(tmp_path):
+    path = tmp_path / "study.db"
+    search = Search(space="macro", controller="random", pareto=True, trials=40, study=path)
+    found = searched(fake_problem(), search)
+    of = listed(path)
+    assert of.hypervolume == pytest.approx(found.front.hypervolume)
+    assert of.best_reward is None
 
 
 @pytest.mark.parametrize(
