@@ -25,6 +25,7 @@ from nahas.errors import StudyError
 from nahas.problem import REFERENCES, Search, problem_of
 from nahas.spaces.named import NAMES, named
 from nahas.strategies import joint, recall
+from tests.undrawn import leave_out
 
 WHAT = "images top-1 % of the 1-epoch proxy at 8 px"
 QUICK = ("--controller", "random", "--trials", "4", "--batch", "2", "--json")
@@ -73,7 +74,7 @@ def _quick(monkeypatch, tmp_path, files):
     monkeypatch.setattr(TrainedChildren, "_trained", train)
     monkeypatch.setattr("nahas.accuracy.oneshot.load_supernet", load_supernet)
     monkeypatch.setattr("nahas.children.supernet_files.read_card", lambda _: card)
-    monkeypatch.setattr("nahas.report.write.write_figures", lambda *_: [])
+    leave_out(monkeypatch)
     monkeypatch.chdir(tmp_path)
 
 

@@ -16,9 +16,20 @@ from nahas.datafiles import packaged
 from nahas.hardware import preset, save_hardware
 from nahas.strategies import Search, joint
 from nahas.study.lock import WriterLock
-from tests.cli.conftest import command_line
+from tests.undrawn import leave_out
 
 QUICK = ("cosearch", "--controller", "random", "--trials", "40", "--latency", "3x", "--area", "2x")
+MANY = ("--trials", "1000000")
+UNDRAWN = """
+import sys
+sys.path.append({root!r})
+import pytest
+from nahas.cli.main import main
+from tests.undrawn import leave_out
+
+leave_out(pytest.MonkeyPatch())
+main()
+"""
 FILES = {
     "study.db",
     "options.toml",
@@ -39,8 +50,7 @@ def _elsewhere(tmp_path, monkeypatch):
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Searches without pictures, where a test looks at something else."""
-    monkeypatch.setattr("nahas.report.write.write_figures", lambda *_: [])
+    leave_out(monkeypatch)
 
 
 def told(ran):
@@ -248,9 +258,9 @@ class TestResume:
         assert nahas("report", "runs/mnasnet-0").code == 0
 
     @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
-    def test_an_interrupt_keeps_what_was_found(self, nahas, signal_number):
+    def test_an_interrupt_keeps_what_was_found(self, nahas, root, signal_number):
         child = subprocess.Popen(
-            command_line(*QUICK, "--json", "--trials", "1000000"),
+            [sys.executable, "-c", UNDRAWN.format(root=str(root)), *QUICK, "--json", *MANY],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
