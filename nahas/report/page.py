@@ -92,16 +92,7 @@ def page_document(groups: Sequence[Group]) -> dict[str, Any]:
         "metrics": [{"key": key, "word": WORDS[key], "unit": UNITS[key]} for key in UNITS],
         "decisions": _decisions(joint),
         "components": COMPONENT_WORDS,
-        "groups": [
-            {
-                "label": group.label,
-                "targets": dict(in_order(group.results[0].targets)),
-                "curves": _curves(group),
-                "phases": boundaries(group.results[0]),
-                "fronts": front,
-            }
-            for group, front in zip(groups, designs.fronts, strict=True)
-        ],
+        "groups": _groups(groups, designs),
         "studies": _studies(groups, known),
         "designs": {
             **_columns(joint, designs),
@@ -123,6 +114,19 @@ def _title(joint: JointSpace, results: Sequence[SearchResult]) -> str:
         f"{len(results)} studies of {joint.network_space.name} networks x "
         f"{joint.accelerator.size:,} accelerators"
     )
+
+
+def _groups(groups: Sequence[Group], designs: Shown) -> list[dict[str, Any]]:
+    return [
+        {
+            "label": group.label,
+            "targets": dict(in_order(group.results[0].targets)),
+            "curves": _curves(group),
+            "phases": boundaries(group.results[0]),
+            "fronts": front,
+        }
+        for group, front in zip(groups, designs.fronts, strict=True)
+    ]
 
 
 def _curves(group: Group) -> dict[str, Any]:
