@@ -320,7 +320,6 @@ def _finish(
     from nahas.report.write import write_report
 
     told = document(result, options["best"])
-    files = write_report([result], folder)
     made = manifest(
         "cosearch",
         options,
@@ -328,9 +327,10 @@ def _finish(
         threads=use_workers(None),
         wall_seconds=wall_seconds,
     )
-    for name, content in (("manifest.json", made), ("best.json", told)):
-        write_text(folder / name, json_text(content))
-        files.append(folder / name)
+    notes = {folder / "manifest.json": made, folder / "best.json": told}
+    for path, content in notes.items():
+        write_text(path, json_text(content))
+    files = [*write_report([result], folder), *notes]  # the page tells of the manifest
     trackers.end(result, files)
     out.show(
         {**told, "files": files},

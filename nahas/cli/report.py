@@ -107,7 +107,7 @@ def _written(
 
 
 def _show_one(out: Output, result: SearchResult, best: int, files: list[Path], told: str) -> None:
-    from nahas.report.summary import checked, counted, document
+    from nahas.report.summary import checked, counted, document, phased
     from nahas.report.table import designs_table
 
     out.show(
@@ -115,7 +115,7 @@ def _show_one(out: Output, result: SearchResult, best: int, files: list[Path], t
         designs_table(result, best),
         f"accuracy: {result.accuracy_label}",
         counted(result),
-        *filter(None, [checked(result)]),
+        *filter(None, [checked(result), phased(result)]),
         told,
     )
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nahas.report.curves import reward_curves
+from nahas.report.curves import reward_curves, volume_curve
 from nahas.report.figures import GREY, INK, SHOWN_QUANTILE, TARGET, canvas
 from nahas.report.groups import Group
+from nahas.report.shown import in_pareto_mode
 from nahas.study.front import front_rows
 from nahas.study.trials import joined
 
@@ -66,15 +67,20 @@ def fronts_compared(groups: Sequence[Group]) -> Figure:
 
 
 def rewards_compared(groups: Sequence[Group]) -> Figure:
-    """The best reward so far: the median over seeds, and their quartiles."""
-    figure, axes = canvas(f"Reward: {_title(groups)}", groups[0].results[0].accuracy_label)
+    """The best reward so far: the median over seeds, and their quartiles.
+
+    Where all are in Pareto mode, the hypervolume.
+    """
+    pareto = in_pareto_mode([result for group in groups for result in group.results])
+    word = "hypervolume" if pareto else "best reward so far"
+    figure, axes = canvas(f"{word}: {_title(groups)}", groups[0].results[0].accuracy_label)
     lowest = []
     for number, group in enumerate(groups):
         curves = reward_curves([result.trials for result in group.results])
         if not curves["trials"]:
             continue
         colour, dash = _style(number)
-        low, middle, high = curves["best"]
+        low, middle, high = volume_curve(group.results) if pareto else curves["best"]
         axes.fill_between(
             curves["trials"], low, high, step="post", color=colour, alpha=0.18, linewidth=0
         )
@@ -93,7 +99,7 @@ def rewards_compared(groups: Sequence[Group]) -> Figure:
     else:
         axes.text(0.5, 0.5, "no reward", transform=axes.transAxes, color=GREY)
     axes.set_xlabel("trials")
-    axes.set_ylabel("best reward so far")
+    axes.set_ylabel(word)
     return figure
 
 

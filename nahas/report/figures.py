@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nahas.files import written_whole
-from nahas.report.curves import running_mean, window
+from nahas.report.curves import running_mean, volume_so_far, window
 from nahas.report.groups import Group
-from nahas.report.summary import best_designs, heading, limit_text
+from nahas.report.summary import best_designs, boundaries, heading, in_order, limit_text
 from nahas.strategies import SearchResult
 from nahas.study.front import front_rows
 
@@ -127,7 +127,7 @@ def _draw_met(figure: Figure, axes: Axes, result: SearchResult) -> None:
         cmap="viridis_r",
         linewidths=0,
         zorder=3,
-        label=f"meets every target{_by(result)}",
+        label=f"{'runs' if result.front is not None else 'meets every target'}{_by(result)}",
     )
     figure.colorbar(shown, ax=axes, label="energy, mJ", pad=0.015, aspect=30)
 
@@ -174,7 +174,12 @@ def _draw_baseline_and_target(axes: Axes, result: SearchResult) -> None:
 
 
 def rewards_figure(result: SearchResult) -> Figure:
-    """Reward of every trial in order, its running mean, and the best so far."""
+    """Reward of every trial in order, its running mean, and the best so far.
+
+    In Pareto mode the hypervolume instead. Dotted lines stand between phases.
+    """
+    if result.front is not None:
+        return _volume_figure(result)
     figure, axes = canvas(f"Reward: {heading(result)}", result.accuracy_label)
     trials = result.trials
     if len(trials):
@@ -187,9 +192,20 @@ def rewards_figure(result: SearchResult) -> Figure:
         paid = trials.reward[trials.reward > 0]
         if paid.size:
             axes.set_ylim(bottom=float(np.quantile(paid, SHOWN_QUANTILE)) * 0.98)
+        for first, searches in boundaries(result):
+            axes.axvline(first, color=INK, linestyle=":", label=f"from here the {searches}")
         axes.legend(loc="lower right", fontsize=8.5)
     axes.set_xlabel("trial")
     axes.set_ylabel("reward")
+    return figure
+
+
+def _volume_figure(result: SearchResult) -> Figure:
+    figure, axes = canvas(f"Hypervolume: {heading(result)}", result.accuracy_label)
+    volume = volume_so_far(result)
+    axes.step(np.arange(1, len(volume) + 1), volume, where="post", color=ACCENT)
+    axes.set_xlabel("trials")
+    axes.set_ylabel("hypervolume")
     return figure
 
 
@@ -253,13 +269,14 @@ def _set_limits(axes: Axes, result: SearchResult) -> None:
         axes.xaxis.set_minor_formatter("")
         axes.set_xlim(left * 0.9, right * 1.1)
     else:
-        axes.set_xlim(max(0.0, left - 0.06 * (right - left)), right + 0.06 * (right - left))
+        beside = 0.06 * (right - left) or 0.06 * right
+        axes.set_xlim(max(0.0, left - beside), right + beside)
 
 
 def _other_targets(result: SearchResult) -> str:
     others = [
         limit_text(metric, limit)
-        for metric, limit in result.targets.items()
+        for metric, limit in in_order(result.targets)
         if metric != "latency_ms"
     ]
     return f"   (other targets: {', '.join(others)})" if others else ""

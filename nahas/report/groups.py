@@ -16,7 +16,12 @@ BARE = ("strategy", "controller")
 OF_OLD = {"strategy": "joint"}
 """What a study searched that says nothing of an option, as the option did not exist."""
 
-SAID_BY = {"limits": "targets", "reward_exponents": "reward"}
+SAID_BY = {
+    "limits": "targets",
+    "reward_exponents": "reward",
+    "reward_reference": "reward",
+    "strategy_first_trials": "strategy_share",
+}
 """Options that are not told where another is that says as much."""
 
 
@@ -100,7 +105,10 @@ def _labels(asked: Sequence[Mapping[str, Any]]) -> list[str]:
             unlike.remove(name)
     told = [name for name in BARE if len(asked) == 1 or name in unlike]
     told += [name for name in unlike if name not in told and not _follows(name, asked)]
-    return [", ".join(_said(name, of.get(name)) for name in told) for of in asked]
+    return [
+        ", ".join(_said(name, of.get(name)) for name in told if of.get(name) is not None)
+        for of in asked
+    ]
 
 
 def _follows(name: str, asked: Sequence[Mapping[str, Any]]) -> bool:

@@ -19,20 +19,25 @@ from numpy.typing import NDArray
 from nahas.designs import Design, distinct_designs
 from nahas.errors import EnergyError
 from nahas.files import plain, write_text
-from nahas.report.curves import best_so_far, reward_curves
+from nahas.report.curves import best_so_far, reward_curves, volume_curve
 from nahas.report.groups import Group
 from nahas.report.importance import importance_document, importances
 from nahas.report.layers import COMPONENT_WORDS, layer_documents, rounded
 from nahas.report.provenance import Provenance, command_text, facts, provenance
-from nahas.report.shown import Shown, shown
+from nahas.report.shown import Shown, in_pareto_mode, shown
 from nahas.report.summary import (
     UNITS,
     WORDS,
     accelerator_text,
     best_designs,
+    boundaries,
     checked,
     counted,
+    failure,
     heading,
+    in_order,
+    phased,
+    target_text,
 )
 from nahas.spaces.joint import JointSpace
 from nahas.strategies import SearchResult
@@ -83,18 +88,11 @@ def page_document(groups: Sequence[Group]) -> dict[str, Any]:
     return {
         "title": heading(ordered[0]) if len(ordered) == 1 else _title(joint, ordered),
         "accuracy_label": ordered[0].accuracy_label,
+        "pareto": in_pareto_mode(ordered),
         "metrics": [{"key": key, "word": WORDS[key], "unit": UNITS[key]} for key in UNITS],
         "decisions": _decisions(joint),
         "components": COMPONENT_WORDS,
-        "groups": [
-            {
-                "label": group.label,
-                "targets": dict(group.results[0].targets),
-                "curves": reward_curves([result.trials for result in group.results]),
-                "fronts": front,
-            }
-            for group, front in zip(groups, designs.fronts, strict=True)
-        ],
+        "groups": _groups(groups, designs),
         "studies": _studies(groups, known),
         "designs": {
             **_columns(joint, designs),
@@ -118,6 +116,26 @@ def _title(joint: JointSpace, results: Sequence[SearchResult]) -> str:
     )
 
 
+def _groups(groups: Sequence[Group], designs: Shown) -> list[dict[str, Any]]:
+    return [
+        {
+            "label": group.label,
+            "targets": dict(in_order(group.results[0].targets)),
+            "curves": _curves(group),
+            "phases": boundaries(group.results[0]),
+            "fronts": front,
+        }
+        for group, front in zip(groups, designs.fronts, strict=True)
+    ]
+
+
+def _curves(group: Group) -> dict[str, Any]:
+    told = reward_curves([result.trials for result in group.results])
+    if in_pareto_mode(group.results):
+        told["volume"] = volume_curve(group.results)
+    return told
+
+
 def _decisions(joint: JointSpace) -> list[dict[str, Any]]:
     parts = (("network", joint.network_space.space), ("accelerator", joint.accelerator))
     return [
@@ -138,6 +156,8 @@ def _studies(groups: Sequence[Group], known: Sequence[Provenance]) -> list[dict[
             "distinct": distinct_designs(result.joint, result.trials),
             "counted": counted(result),
             "checked": checked(result),
+            "phased": phased(result),
+            "targets": target_text(result.targets),
             "satisfied": int(result.true.satisfied.sum()),
             "best": [_said(of) for of in best_designs(result, 1)],
             "baseline": {
@@ -162,14 +182,21 @@ def _said(of: Design) -> dict[str, Any]:
 
 
 def reasons(result: SearchResult) -> list[tuple[str, int]]:
-    """How many trials meet every target, miss which targets, cannot run and why."""
+    """How many trials meet every target, miss which targets, cannot run and why.
+
+    In Pareto mode how many are on the front instead.
+    """
     trials = result.trials
     told = [("meets every target", int(trials.satisfied.sum()))]
+    if result.front is not None and result.simulated is None:
+        on_front = len(result.front.rows)
+        told = [("on the front", on_front), ("dominated", int(trials.satisfied.sum()) - on_front)]
     left = trials.feasible & ~trials.satisfied
     without = left & ~np.isfinite(trials.accuracy)
     left &= ~without
     misses = {
-        metric: left & (getattr(trials, metric) > limit) for metric, limit in result.targets.items()
+        metric: left & (getattr(trials, metric) > limit)
+        for metric, limit in in_order(result.targets)
     }
     for metric, missed in misses.items():
         others = [other for name, other in misses.items() if name != metric]
@@ -179,8 +206,7 @@ def reasons(result: SearchResult) -> list[tuple[str, int]]:
     told.append(("misses several targets", int(several.sum())))
     told.append(("has no accuracy", int(without.sum())))
     for reason in np.unique(trials.reason[~trials.feasible]).tolist():
-        name = Reason(reason).name.lower().replace("_", " ")
-        told.append((f"cannot run: {name}", int((trials.reason == reason).sum())))
+        told.append((failure(Reason(reason)), int((trials.reason == reason).sum())))
     return [(text, count) for text, count in told if count]
 
 
@@ -211,7 +237,7 @@ def _columns(joint: JointSpace, designs: Shown) -> dict[str, Any]:
         "trial": trials.number,
         **{name: _numbers(getattr(trials, name)) for name in MEASURES},
         "state": "".join(met.tolist()),
-        "reason": [Reason(code).name.lower().replace("_", " ") for code in trials.reason.tolist()]
+        "reason": [failure(Reason(code)) if code else "" for code in trials.reason.tolist()]
         if not trials.feasible.all()
         else None,
         "choices": _letters(joint, trials),
@@ -251,13 +277,17 @@ def _predicted(results: Sequence[SearchResult], designs: Shown) -> dict[str, Any
 
 
 def _importance(joint: JointSpace, designs: Shown, groups: Sequence[Group]) -> dict[str, Any]:
-    """The importance of the accelerator's decisions for reward, where all share one, and costs."""
+    """The importance of the accelerator's decisions for costs, and for a reward that all share.
+
+    Not for rewards of Pareto mode, which follow from the designs before.
+    """
     trials = designs.trials
     trials = trials[trials.feasible & np.isfinite(trials.accuracy)]
     if not len(trials):
         return {}
     metrics = {metric: np.log(getattr(trials, metric)) for metric in UNITS}
-    if len({json.dumps(plain(_paid_for(group))) for group in groups}) == 1:
+    alike = len({json.dumps(plain(_paid_for(group))) for group in groups}) == 1
+    if alike and groups[0].results[0].front is None:
         metrics = {"reward": trials.reward, **metrics}
     networks, accelerators = joint.split(trials.choices)
     used = joint.applicable(trials.choices)[:, : networks.shape[1]]

@@ -22,7 +22,16 @@ MANIFEST_FILE = "manifest.json"
 OF_THE_RUN = ("commit", "platform", "cpu", "cores", "threads", "wall_seconds")
 """What is told of a manifest; options, seed and versions are the study's own."""
 
-TARGETS = ("latency", "energy", "area")
+TARGETS = {
+    "latency": "latency_ms",
+    "energy": "energy_mj",
+    "area": "area_mm2",
+    "parameters": "parameters",
+}
+"""The command's targets, and the metrics that they limit."""
+
+SET_OUT_FROM = {"fixed-accelerator": "accelerator", "phase-network": "accelerator"}
+"""The option that says from where a strategy sets out; 'network' of the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +82,8 @@ def command_text(result: SearchResult, settings: Mapping[str, Any]) -> str:
     not begun by the command has no saved options: then those that its study keeps.
     """
     told = dict(settings) or _options(result)
-    told |= {"seed": result.seed, "trials": max(len(result.trials), 1)}
+    trials = result.options.get("strategy_trials", max(len(result.trials), 1))
+    told |= {"seed": result.seed, "trials": trials}
     words = ["nahas", "cosearch"]
     for name, value in told.items():
         flag = f"--{name.replace('_', '-')}"
@@ -89,7 +99,10 @@ def _options(result: SearchResult) -> dict[str, Any]:
     """The command's options as far as a study keeps them."""
     options = result.options
     limits = options.get("targets", {})
-    targets = {metric: limits.get(f"{metric}_{unit}", "none") for metric, unit in _units()}
+    targets = {name: limits.get(metric, "none") for name, metric in TARGETS.items()}
+    if result.front is not None:
+        targets = {"pareto": True}
+        options = {name: value for name, value in options.items() if name != "reward"}
     names = ("hardware_space", "strategy", "controller", "batch", "reward", "objective")
     exponents = zip(("reward_p", "reward_q"), options.get("reward_exponents", ()), strict=False)
     return {
@@ -97,11 +110,20 @@ def _options(result: SearchResult) -> dict[str, Any]:
         **{name: options[name] for name in names if name in options},
         **dict(exponents),
         **targets,
+        **_of_strategy(options),
     }
 
 
-def _units() -> list[tuple[str, str]]:
-    return list(zip(TARGETS, ("ms", "mj", "mm2"), strict=True))
+def _of_strategy(options: Mapping[str, Any]) -> dict[str, Any]:
+    told = {}
+    if "strategy_share" in options:
+        told["phase_share"] = options["strategy_share"]
+    if "strategy_from" in options:
+        origin = options["strategy_from"]
+        if isinstance(origin, Mapping):
+            origin = ",".join(f"{name}={value}" for name, value in origin.items())
+        told[SET_OUT_FROM.get(options["strategy"], "network")] = origin
+    return told
 
 
 def facts(result: SearchResult, of: Provenance) -> dict[str, str]:
@@ -109,13 +131,13 @@ def facts(result: SearchResult, of: Provenance) -> dict[str, str]:
     base = result.baseline
     told: dict[str, Any] = {
         "accuracy": result.accuracy_label,
-        "targets": target_text(result.targets),
+        "targets": "none: Pareto mode" if result.front is not None else target_text(result.targets),
         "seed": result.seed,
         "baseline design": (
             f"{base.network} on {accelerator_text(base.hardware)}: {base.accuracy:.2f} %, "
             f"{base.latency_ms:.3g} ms, {base.energy_mj:.3g} mJ, {base.area_mm2:.3g} mm²"
         ),
-        **{name: value for name, value in result.options.items() if name != "targets"},
+        **{name: result.options[name] for name in sorted(result.options) if name != "targets"},
         "first trial": when(float(result.trials.time[0])) if len(result.trials) else "",
         **{name: of.manifest[name] for name in OF_THE_RUN if of.manifest.get(name) is not None},
         "versions": result.versions,
@@ -132,5 +154,5 @@ def when(seconds: float) -> str:
 
 def _flat(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_flat(item)}" for key, item in value.items())
+        return ", ".join(f"{key} {_flat(value[key])}" for key in sorted(value))
     return str(value)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nahas.designs import best_rows, distinct_rows
+from nahas.pareto import OBJECTIVES
 from nahas.report.summary import UNITS
 from nahas.spaces.joint import JointSpace
 from nahas.strategies import SearchResult
@@ -35,7 +36,8 @@ class Shown:
     Attributes:
         trials: [N] the trials that first proposed them.
         study: [N] which of the studies did.
-        best: rows of the best designs of distinct networks, best first.
+        best: rows of the best designs of distinct networks, best first; where all studies are in
+            Pareto mode, of the front of all objectives instead, the most accurate first.
         fronts: for each group and metric the rows of the front of accuracy and that metric,
             among designs that meet every target.
         step: every how manieth design is shown, but for the best and the fronts.
@@ -69,7 +71,10 @@ def shown(joint: JointSpace, groups: Sequence[Sequence[SearchResult]]) -> Shown:
     study = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     of_study = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
     group = of_study[study]
-    best, _ = best_rows(joint, trials, MOST_BEST)
+    if in_pareto_mode(results):
+        best = _front_of_all(trials)
+    else:
+        best, _ = best_rows(joint, trials, MOST_BEST)
     fronts = [
         {metric: _front(trials, group == number, metric) for metric in UNITS}
         for number in range(len(groups))
@@ -88,6 +93,16 @@ def shown(joint: JointSpace, groups: Sequence[Sequence[SearchResult]]) -> Shown:
         step=step,
         distinct=len(trials),
     )
+
+
+def in_pareto_mode(results: Sequence[SearchResult]) -> bool:
+    """Whether all of these searched a front, so that a page of them has no best design."""
+    return all(result.front is not None for result in results)
+
+
+def _front_of_all(trials: Trials) -> NDArray[np.int64]:
+    rows = np.flatnonzero(trials.satisfied)
+    return rows[front(trials[rows], OBJECTIVES)][::-1] if rows.size else rows
 
 
 def _front(trials: Trials, group: NDArray[np.bool_], metric: str) -> NDArray[np.int64]:

@@ -40,7 +40,11 @@ def heading(result: SearchResult) -> str:
 def tried(result: SearchResult) -> str:
     """How many trials there were, and of how many designs: a search proposes some again."""
     distinct = distinct_designs(result.joint, result.trials)
-    return f"{len(result.trials):,} trials of {distinct:,} distinct designs"
+    return f"{_count(len(result.trials), 'trial')} of {_count(distinct, 'distinct design')}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def counted(result: SearchResult) -> str:
@@ -109,6 +113,15 @@ def phased(result: SearchResult) -> str:
     return f"strategy {result.options['strategy']}: {', then '.join(parts)}"
 
 
+def boundaries(result: SearchResult) -> list[tuple[int, str]]:
+    """Where a phase follows another: the number of its first trial, and what it searches."""
+    return [
+        (phase["first"], phase["searches"])
+        for phase in _phases_document(result)
+        if phase["first"] and phase["last"] is not None
+    ]
+
+
 def _phases_document(result: SearchResult) -> list[dict[str, Any]]:
     count = len(result.trials)
     return [
@@ -161,14 +174,19 @@ def verdict(of: Design, targets: Mapping[str, float]) -> str:
     if of.satisfied:
         return "met"
     if not of.feasible:
-        what = "no accuracy" if Reason[of.reason.upper()] in GIVEN_UP else "cannot run"
-        return f"{what}: {_words(of.reason)}"
+        return failure(Reason[of.reason.upper()])
     over = [
         f"{WORDS[metric]} +{getattr(of, metric) / limit - 1:.1%}"
-        for metric, limit in targets.items()
+        for metric, limit in in_order(targets)
         if getattr(of, metric) > limit
     ]
     return ", ".join(over) or "no accuracy"
+
+
+def failure(reason: Reason) -> str:
+    """What became of a design that earned nothing: 'cannot run: local memory'."""
+    what = "no accuracy" if reason in GIVEN_UP else "cannot run"
+    return f"{what}: {_words(reason.name.lower())}"
 
 
 def deviation_text(of: Design) -> str:
@@ -185,7 +203,12 @@ def predicted_verdict(of: Design) -> str:
 
 def target_text(targets: Mapping[str, float]) -> str:
     """Targets in a line."""
-    return ", ".join(limit_text(metric, limit) for metric, limit in targets.items()) or "none"
+    return ", ".join(limit_text(*target) for target in in_order(targets)) or "none"
+
+
+def in_order(targets: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Targets in the order of `WORDS`, whatever order they were read in."""
+    return [(metric, targets[metric]) for metric in WORDS if metric in targets]
 
 
 def limit_text(metric: str, limit: float) -> str:

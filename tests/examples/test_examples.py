@@ -94,6 +94,15 @@ def test_search_for_energy__reports_both_searches_and_the_label(tmp_path: Path) 
     assert line_of(said, "network mnasnet:")
 
 
+def test_compare_strategies__has_a_row_for_each_with_one_budget(tmp_path: Path) -> None:
+    said = said_by("compare_strategies.py", "40", "1", folder=tmp_path)
+    assert line_of(said, "40 trials, seeds 0 to 0")
+    for strategy in ("joint", "fixed-accelerator", "phase"):
+        middle, lowest = numbers(line_of(said, strategy))[:2]
+        assert 0 < lowest == middle < 100
+    assert "predicted" in line_of(said, "accuracy is")
+
+
 def test_own_space__meets_its_targets_and_says_what_the_score_is(tmp_path: Path) -> None:
     said = said_by("own_space.py", "60", folder=tmp_path)
     assert "made-up score" in line_of(said, "score:")

@@ -10,6 +10,7 @@ import pytest
 
 from nahas.cosearch import Stop
 from nahas.designs import design
+from nahas.pareto import OBJECTIVES, ParetoReward, front_of
 from nahas.spaces.joint import JointSpace
 from nahas.spaces.named import named
 from nahas.strategies import SearchResult
@@ -73,6 +74,27 @@ def by_a_model(result: SearchResult, count: int = 60) -> SearchResult:
         again = replace(some, latency_ms=latency, satisfied=satisfied)
     options = dict(result.options) | {"cost_model": "0123456789abcdef" * 4}
     return replace(result, simulated=again, options=options)
+
+
+def in_pareto_mode(result: SearchResult) -> SearchResult:
+    """The same without targets, as the search of a front."""
+    base = replace(
+        result.baseline, accuracy=60.0, latency_ms=0.4, energy_mj=2.0, area_mm2=80.0, feasible=True
+    )
+    reward = ParetoReward(tuple(getattr(base, name) for name in OBJECTIVES))
+    trials = result.trials
+    trials = replace(
+        trials, reward=reward.of(trials.accuracy, trials.costs), satisfied=trials.feasible
+    )
+    options = {**result.options, "reward": "pareto", "batch": 20}
+    front = front_of(trials, reward, 20)
+    return replace(result, baseline=base, trials=trials, targets={}, options=options, front=front)
+
+
+def in_phases(result: SearchResult, first: int = 120) -> SearchResult:
+    """The same as a search of the accelerator and then of the network."""
+    told = {"strategy": "phase", "strategy_share": 0.4, "strategy_first_trials": first}
+    return replace(result, options={**result.options, **told, "strategy_from": "macro:00000000"})
 
 
 @pytest.fixture(scope="session")

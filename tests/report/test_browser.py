@@ -12,7 +12,7 @@ from nahas.report.groups import grouped
 from nahas.report.page import write_page
 from nahas.strategies import Search, joint
 from tests.browser import Browser, browser
-from tests.report.conftest import TARGETS, made_up
+from tests.report.conftest import TARGETS, in_pareto_mode, in_phases, made_up
 
 
 @pytest.fixture(scope="module")
@@ -203,4 +203,31 @@ def test_no_trials_are_no_error(window, result, tmp_path):
     write_page(grouped([replace(result, trials=result.trials[:0])]), path)
     window.open(path)
     assert window.run("document.documentElement.dataset.drawn") == "yes"
+    assert window.errors == []
+
+
+def test_pareto_mode_shows_the_hypervolume_and_the_front(window, tmp_path):
+    path = tmp_path / "front.html"
+    result = in_pareto_mode(made_up(200, {}))
+    write_page(grouped([result]), path)
+    window.open(path)
+    assert "hypervolume" in window.run("document.getElementById('tiles').textContent")
+    assert window.run("document.querySelectorAll('#rewards .curve').length") == 1
+    assert window.run("document.querySelectorAll('#fronts .star').length") == 0
+    count = window.run("document.getElementById('count').textContent")
+    assert f"of {len(result.front.rows)} designs" in count
+    assert {row.split(" ")[0] for row in texts(window, 0)} <= set(
+        map(str, result.front.rows.tolist())
+    )
+    click(window, "#rewards-choice button:nth-child(2)")
+    assert window.run("document.querySelectorAll('#rewards .curve').length") == 1
+    assert window.errors == []
+
+
+def test_a_line_stands_between_phases(window, result, tmp_path):
+    path = tmp_path / "phases.html"
+    write_page(grouped([in_phases(result)]), path)
+    window.open(path)
+    assert window.run("document.querySelectorAll('#rewards .phase').length") == 1
+    assert "from here the network" in window.run("document.getElementById('rewards').textContent")
     assert window.errors == []

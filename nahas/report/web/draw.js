@@ -13,6 +13,8 @@ const dash = group => DASHES[group % 8];
 const METRICS = Object.fromEntries(data.metrics.map(metric => [metric.key, `${metric.word}, ${metric.unit}`]));
 const WORDS = { accuracy: "accuracy, %", ...METRICS, parameters: "parameters, M", reward: "reward" };
 const BEST = new Set(data.best);
+// Coloured in the plots: what meets every target; in Pareto mode the front of all objectives.
+const good = row => designs.state[row] === "m" && (!data.pareto || BEST.has(row));
 const FRONT = new Set(data.groups.flatMap(group => Object.values(group.fronts).flat()));
 
 function changed(what) { for (const watch of watchers) watch(what); }
@@ -141,8 +143,8 @@ const networkName = row => data.networks[designs.network[row]];
 
 function verdict(row) {
   const state = designs.state[row];
-  if (state === "m") return "met";
-  if (state === "x") return `cannot run: ${designs.reason[row]}`;
+  if (state === "m") return !data.pareto ? "met" : good(row) ? "on the front" : "dominated";
+  if (state === "x") return designs.reason[row];
   if (designs.accuracy[row] === null) return "no accuracy";
   const over = Object.entries(data.groups[groupOf(row)].targets)
     .filter(([metric, limit]) => designs[metric][row] > limit)
@@ -153,7 +155,7 @@ function says(row) {
   const study = several ? `${data.studies[designs.study[row]].label}, ` : "";
   return `${study}trial ${designs.trial[row]}: ${number(designs.accuracy[row], 4)} %, ${number(designs.latency_ms[row])} ms, `
     + `${number(designs.energy_mj[row])} mJ, ${number(designs.area_mm2[row])} mm²\n`
-    + `reward ${number(designs.reward[row], 4)}; targets: ${verdict(row)}\n${networkName(row)}\n${accelerator(row)}`;
+    + `reward ${number(designs.reward[row], 4)}; ${data.pareto ? "" : "targets: "}${verdict(row)}\n${networkName(row)}\n${accelerator(row)}`;
 }
 
 // Buttons of which one is on.

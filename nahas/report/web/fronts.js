@@ -38,7 +38,7 @@ function frontPlot(place, metric) {
       const across = one(x.at(values[row]));
       points.push([row, across, down]);
       const dot = `M${across} ${down}h0`;
-      if (designs.state[row] !== "m") missed.push(dot);
+      if (!good(row)) missed.push(dot);
       else (chosen.kept && !chosen.kept[row] ? faint : met)[groupOf(row)].push(dot);
     }
     svg.append(make("path", { class: `dots missed-dots${chosen.kept ? " faint" : ""}`, d: missed.join("") }),
@@ -72,7 +72,7 @@ function frontPlot(place, metric) {
       svg.append(make("path", { class: "baseline", d: `M${across} ${down - 7}l7 7l-7 7l-7 -7z` }, make("title", {}, `baseline design: ${base.network} on ${base.accelerator}`)));
     }
     const best = data.best.find(row => shows(row));
-    if (best !== undefined && designs.state[best] === "m" && x.holds(values[best])) svg.append(star(x.at(values[best]), y.clip(accuracy[best])));
+    if (best !== undefined && !data.pareto && designs.state[best] === "m" && x.holds(values[best])) svg.append(star(x.at(values[best]), y.clip(accuracy[best])));
     const row = chosen.design;
     if (row !== null && shows(row) && x.holds(values[row]) && y.holds(accuracy[row]))
       svg.append(make("circle", { class: "ring", cx: x.at(values[row]), cy: y.at(accuracy[row]), r: 9 }));
@@ -109,11 +109,11 @@ function frontPlot(place, metric) {
 function frontKey() {
   const mark = (kind, text) => [make("svg", { viewBox: "0 0 20 12", style: "display:inline-block;width:20px;height:12px;vertical-align:-1px;margin:0 4px 0 12px", "aria-hidden": true }, kind), text];
   byId("fronts-key").append(
-    ...(data.groups.length > 1 ? [] : mark(make("path", { class: "dots met-dots", d: "M10 6h0", stroke: colour(0) }), "meets every target")),
-    ...mark(make("path", { class: "dots missed-dots", d: "M10 6h0" }), "misses one"),
+    ...(data.groups.length > 1 ? [] : mark(make("path", { class: "dots met-dots", d: "M10 6h0", stroke: colour(0) }), data.pareto ? "on the front of accuracy, latency, energy and area" : "meets every target")),
+    ...mark(make("path", { class: "dots missed-dots", d: "M10 6h0" }), data.pareto ? "dominated" : "misses one"),
     ...(designs.state.includes("x") ? mark(make("path", { class: "infeasible", d: "M7 3l6 6m0 -6l-6 6" }), "cannot run (at the right edge)") : []),
-    ...mark(make("path", { class: "front", d: "M1 9h8v-6h10", stroke: "var(--ink)" }), "front of what meets every target"),
+    ...mark(make("path", { class: "front", d: "M1 9h8v-6h10", stroke: "var(--ink)" }), data.pareto ? "front of this plot" : "front of what meets every target"),
     ...mark(make("path", { class: "baseline", d: "M10 1l5 5l-5 5l-5 -5z" }), "baseline design"),
-    ...mark(make("polygon", { class: "star", points: star(10, 6).getAttribute("points"), transform: "translate(3.5 2) scale(.65)" }), "best design"),
-    `. The axes leave out the slowest and the least accurate 2 %.${data.step > 1 ? ` One design in ${data.step} is shown, and fronts and best designs whole.` : ""}`);
+    ...(data.pareto ? [] : mark(make("polygon", { class: "star", points: star(10, 6).getAttribute("points"), transform: "translate(3.5 2) scale(.65)" }), "best design")),
+    `. The axes leave out the slowest and the least accurate 2 %.${data.step > 1 ? ` One design in ${data.step} is shown, and fronts${data.pareto ? "" : " and best designs"} whole.` : ""}`);
 }

@@ -16,7 +16,7 @@ function drawLayers() {
   const of = data.layers[row];
   if (!of) {
     const why = row in data.layers ? "Simulated again it costs something else than the study says (the energy tables or the simulator have changed since), so its layers are not shown."
-      : designs.state[row] === "x" ? "The accelerator cannot run the network, so there are no layers to show."
+      : designs.state[row] === "x" ? "It could not be measured, so there are no layers to show."
       : "The page holds the layers of the best designs and of those on the fronts, which the list above names; this design is none of them.";
     place.replaceChildren(said, make("p", {}, why));
     return;

@@ -9,13 +9,22 @@ function summary() {
   const best = data.studies.flatMap(study => study.best).sort((a, b) => b.satisfied - a.satisfied || b.reward - a.reward)[0];
   const tile = (value, unit, word) => make("div", { class: "tile" }, make("b", {}, value, " ", make("small", {}, unit)), make("span", {}, word));
   const trials = data.studies.reduce((sum, study) => sum + study.trials, 0);
-  byId("tiles").append(...(best ? [
+  const volumes = data.groups.map(group => group.curves.volume?.[1].at(-1) ?? 0);
+  byId("tiles").append(...(data.pareto ? [
+    tile(number(Math.max(...volumes), 4), "", data.groups.length > 1 ? "largest hypervolume" : several ? "hypervolume, median" : "hypervolume"),
+    tile(data.best.length.toLocaleString("en"), "", several ? "designs on their common front" : "designs on the front"),
+    ...(data.best.length ? [tile(number(designs.accuracy[data.best[0]], 4), "%", "its highest accuracy"),
+      ...data.metrics.map(metric => tile(number(Math.min(...data.best.map(row => designs[metric.key][row]))), metric.unit, `its least ${metric.word}`))] : [])] : best ? [
     tile(number(best.accuracy, 4), "%", best.satisfied ? "best accuracy" : "nearest accuracy"),
     ...data.metrics.map(metric => tile(number(best[metric.key]), metric.unit, `its ${metric.word}`))] : []),
   tile(trials.toLocaleString("en"), "", several ? `trials of ${data.studies.length} studies` : "trials"),
-  tile(data.distinct.toLocaleString("en"), "", "designs in the plots"));
-  if (best) byId("sentences").append(make("p", {}, best.satisfied ? "The best design: " : "No design meets every target; the nearest by reward: ", make("code", {}, best.network), ` on ${best.accelerator}.`));
-  if (!several) byId("sentences").append(make("p", {}, `${data.studies[0].counted}.`));
+  ...(data.pareto ? [] : [tile(data.distinct.toLocaleString("en"), "", "designs in the plots")]));
+  if (best && !data.pareto) byId("sentences").append(make("p", {}, best.satisfied ? "The best design: " : "No design meets every target; the nearest by reward: ", make("code", {}, best.network), ` on ${best.accelerator}.`));
+  if (!several) {
+    const [{ counted, phased, targets }] = data.studies;
+    if (!data.pareto && targets !== "none") byId("sentences").append(make("p", {}, `Targets: ${targets}.`));
+    for (const text of [counted, phased]) if (text) byId("sentences").append(make("p", {}, `${text[0].toUpperCase()}${text.slice(1)}.`));
+  }
   for (const study of data.studies) if (study.checked) byId("sentences").append(make("p", {}, `${several ? `${study.label}: ` : ""}${study.checked}. Costs on this page are simulated; what the model predicted stands in brackets.`));
   if (data.groups.length > 1) byId("legend").append(...data.groups.map((group, g) => {
     const seeds = data.studies.filter(study => study.group === g).length;

@@ -68,16 +68,16 @@ function drawParallel(withNetwork) {
     const some = (list, most) => { const step = Math.ceil(list.length / most) || 1; return list.filter((_, i) => i % step === 0); };
     lines[0].setAttribute("d", some(rest, MOST_LINES / 3).map(line).join(""));
     const drawn = some(kept, MOST_LINES);
-    lines[1].setAttribute("d", drawn.filter(row => designs.state[row] !== "m").map(line).join(""));
+    lines[1].setAttribute("d", drawn.filter(row => !good(row)).map(line).join(""));
     data.groups.forEach((_, g) => {
-      lines[g + 2].setAttribute("d", drawn.filter(row => designs.state[row] === "m" && groupOf(row) === g).map(line).join(""));
+      lines[g + 2].setAttribute("d", drawn.filter(row => good(row) && groupOf(row) === g).map(line).join(""));
     });
-    const met = drawn.filter(row => designs.state[row] === "m").length;
+    const met = drawn.filter(good).length;
     const opacity = of => Math.min(0.9, Math.max(0.14, 90 / Math.max(1, of)));
     lines.slice(1).forEach((path, i) => { path.style.strokeOpacity = opacity(i ? met : drawn.length - met); });
     mark.setAttribute("d", chosen.design === null || designs.state[chosen.design] === "x" ? "" : line(chosen.design));
     byId("parallel-key").textContent = `${kept.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} designs that can run are kept`
-      + `${drawn.length < kept.length ? `, ${drawn.length.toLocaleString("en")} of them drawn` : ""}; the plots above and the table below show the same ones. Grey lines miss a target. `
+      + `${drawn.length < kept.length ? `, ${drawn.length.toLocaleString("en")} of them drawn` : ""}; the plots above and the table below show the same ones. Grey lines ${data.pareto ? "are dominated" : "miss a target"}. `
       + "Lines spread within a decision's value; the last axes leave out the outermost 1 % at either end.";
     byId("free").disabled = !brushes.size;
   }

@@ -13,7 +13,7 @@ const COLUMNS = [
   ...data.metrics.map(metric => ({ name: WORDS[metric.key], number: true, of: row => designs[metric.key][row], text: row => withPrediction(metric.key, row) })),
   { name: WORDS.parameters, number: true, of: row => designs.parameters[row], text: row => (designs.parameters[row] / 1e6).toFixed(2) },
   { name: "reward", number: true, of: row => designs.reward[row], text: row => number(designs.reward[row], 4) },
-  { name: "targets", of: verdict },
+  { name: data.pareto ? "front" : "targets", of: verdict, verdict: true },
 ];
 const listing = { column: null, down: false, first: 0, rows: [] };
 const words = new Map();
@@ -34,7 +34,7 @@ function listed() {
   }
   const by = listing.column === null ? null : COLUMNS[listing.column];
   const state = "mrx";
-  if (!by) rows.sort((a, b) => state.indexOf(designs.state[a]) - state.indexOf(designs.state[b]) || designs.reward[b] - designs.reward[a] || a - b);
+  if (!by) rows.sort((a, b) => state.indexOf(designs.state[a]) - state.indexOf(designs.state[b]) || (data.pareto ? designs.accuracy[b] - designs.accuracy[a] : designs.reward[b] - designs.reward[a]) || a - b);
   else {
     const keys = new Map(rows.map(row => [row, by.of(row)]));
     rows.sort((a, b) => {
@@ -59,7 +59,7 @@ function drawTable() {
 function tableRow(row) {
   const cells = COLUMNS.map((column, i) => {
     const text = column.text ? column.text(row) : String(column.of(row) ?? "–");
-    const kind = column.number ? "number" : column.kind ?? (column.name === "targets" ? (designs.state[row] === "m" ? "met" : "missed") : null);
+    const kind = column.number ? "number" : column.kind ?? (column.verdict ? (good(row) ? "met" : designs.state[row] === "m" ? null : "missed") : null);
     const inside = i === 0 ? make("button", { type: "button", "aria-label": `open the design of trial ${text}` }, text)
       : column.name === "network" ? make("code", {}, text) : text;
     return make("td", { class: kind }, inside);
@@ -67,6 +67,11 @@ function tableRow(row) {
   return make("tr", { "data-row": row, "aria-selected": row === chosen.design, onclick: () => choose(row) }, ...cells);
 }
 function setUpTable() {
+  if (data.pareto) {
+    byId("only-met").parentElement.hidden = true;
+    byId("only-front").nextSibling.textContent = " on the front of a plot";
+    byId("only-best").nextSibling.textContent = " on the front of accuracy, latency, energy and area";
+  }
   const head = byId("designs").tHead.rows[0];
   COLUMNS.forEach((column, i) => {
     const sort = make("button", { type: "button", onclick: () => {
