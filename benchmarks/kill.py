@@ -38,6 +38,8 @@ SEARCHES = {
     "reinforce": {"controller": "reinforce"},
     "random": {"controller": "random"},
     "phase": {"controller": "reinforce", "strategy": "phase"},
+    "ahead": {"controller": "ppo", "ahead": 2},
+    "pareto": {"controller": "evolution", "pareto": True},
 }
 """What is killed, by a name: options of `Search`."""
 
