@@ -49,7 +49,7 @@ class ParetoReward:
         baseline: the baseline design's metrics, in the order of `OBJECTIVES`.
 
     Raises:
-        RewardError: when the baseline cannot run.
+        RewardError: when the baseline cannot run, or has no accuracy above 0.
     """
 
     baseline: tuple[float, ...]
@@ -60,6 +60,11 @@ class ParetoReward:
             raise RewardError(
                 "a Pareto search measures in multiples of the baseline, but the baseline cannot "
                 "run: give another --baseline"
+            )
+        if not (np.isfinite(self.baseline[0]) and self.baseline[0] > 0):
+            raise RewardError(
+                "a Pareto search measures in multiples of the baseline, but the baseline's "
+                f"accuracy is {self.baseline[0]} and must be above 0: give another --baseline"
             )
         object.__setattr__(self, "_archive", Archive(_CORNER))
 

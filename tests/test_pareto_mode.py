@@ -82,6 +82,11 @@ class TestReward:
         with pytest.raises(RewardError, match="the baseline cannot run: give another --baseline"):
             ParetoReward((80.0, np.inf, np.inf, 1.0))
 
+    @pytest.mark.parametrize("accuracy", [np.nan, np.inf, 0.0, -1.0])
+    def test_a_baseline_without_an_accuracy_measures_nothing(self, accuracy):
+        with pytest.raises(RewardError, match=r"accuracy is .* and must be above 0: give another"):
+            ParetoReward((accuracy, 1.0, 1.0, 1.0))
+
 
 class TestSearch:
     def test_reports_the_front(self, result):

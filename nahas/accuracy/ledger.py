@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nahas.children.training import Reason
 from nahas.datafiles import check_schema_version
 from nahas.errors import AccuracyError
 from nahas.files import json_text, plain, write_text
@@ -41,10 +42,13 @@ class Ledger:
     Attributes:
         path: of a JSON file.
         identity: what its accuracies are.
+        worker_time_limit_s: after which a worker is killed. Where it was another, children that
+            were given up for their time are forgotten: they may be trained in time now.
     """
 
     path: Path
     identity: Mapping[str, Any]
+    worker_time_limit_s: float | None = None
 
     def write(self, children: Mapping[str, Child]) -> None:
         """Write all children, whole or not at all.
@@ -53,7 +57,12 @@ class Ledger:
             OSError: when it cannot be written.
         """
         remembered = {name: asdict(child) for name, child in children.items()}
-        content = {"schema_version": SCHEMA_VERSION, **self.identity, "children": remembered}
+        content = {
+            "schema_version": SCHEMA_VERSION,
+            **self.identity,
+            "worker_time_limit_s": self.worker_time_limit_s,
+            "children": remembered,
+        }
         write_text(self.path, json_text(content))
 
     def read(self) -> dict[str, Child]:
@@ -73,9 +82,12 @@ class Ledger:
                     f"is {ours}: name another run folder"
                 )
         try:
-            return {name: _child(of) for name, of in content["children"].items()}
+            children = {name: _child(of) for name, of in content["children"].items()}
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
             raise AccuracyError(f"{self.path}: is damaged ({problem})") from problem
+        if content.get("worker_time_limit_s") == self.worker_time_limit_s:
+            return children
+        return {name: child for name, child in children.items() if not _given_up_late(child)}
 
     def _content(self) -> dict[str, Any]:
         try:
@@ -90,3 +102,8 @@ class Ledger:
 def _child(remembered: Mapping[str, Any]) -> Child:
     accuracy = remembered["accuracy_percent"]
     return Child(**{**remembered, "accuracy_percent": math.nan if accuracy is None else accuracy})
+
+
+def _given_up_late(child: Child) -> bool:
+    """Whether a worker was killed over it for its time; one that ended itself has an accuracy."""
+    return child.reason == Reason.TIME_LIMIT.value and math.isnan(child.accuracy_percent)

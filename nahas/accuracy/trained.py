@@ -111,7 +111,8 @@ class TrainedChildren:
         self._progress = progress
         self._elsewhere = elsewhere
         self._pool: Pool | None = None
-        self._ledger = Ledger(ledger, self.identity) if ledger else None
+        limit_s = elsewhere.workers.time_limit_s if elsewhere else None
+        self._ledger = Ledger(ledger, self.identity, limit_s) if ledger else None
         self._begun: list[_Group] = []
         self.children: dict[str, Child] = self._ledger.read() if self._ledger else {}
 

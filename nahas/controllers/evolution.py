@@ -5,7 +5,8 @@ A population is a queue. For every child some members are drawn, the best of the
 and the child differs from it in one decision. What was told last enters the queue and the oldest
 leaves it, however good it is: what is good by luck is forgotten, unless children of it are good.
 
-The children of one batch have their parents in the same population.
+The children of one batch have their parents in the same population. Of a batch larger than the
+population only the last by their place in it stay, whatever they earn.
 """
 
 from __future__ import annotations

@@ -36,8 +36,9 @@ class PpoHyperparameters:
         learning_rate: Adam's.
         clip: how far a probability ratio is followed from 1.
         epochs: steps per batch.
-        advantage: 'rank' measures a reward by its rank in its batch; 'baseline' by its distance
-            from a moving average of rewards, in standard deviations of the batch.
+        advantage: 'rank' measures a reward by its rank in its batch, one alone by its rank beside
+            the moving average of rewards; 'baseline' by its distance from that average, in
+            standard deviations of the batch.
         baseline_decay: of that average, over one trial. Over a batch of 20 it would lag behind a
             rising reward, praise whatever is proposed, and settle too early (docs/searching.md).
         entropy_first: weight of the entropy at the start...
@@ -172,7 +173,9 @@ class Ppo:
 
     def _advantages(self, rewards: NDArray[np.float64]) -> NDArray[np.float64]:
         if self._knobs.advantage == "rank":
-            return ranked(rewards)
+            if len(rewards) > 1:
+                return ranked(rewards)
+            return ranked(np.append(rewards, self._baseline))[:-1]
         spread = rewards.std() + 1e-3 * abs(self._baseline) + 1e-9
         advantages: NDArray[np.float64] = (rewards - self._baseline) / spread
         return advantages
@@ -186,7 +189,9 @@ class Ppo:
 
 
 def ranked(rewards: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks of rewards [B], evenly spread over mean 0 and variance 1; equal ones share theirs.
+    """Ranks of rewards [B], evenly spread over mean 0; equal ones share theirs.
+
+    The variance tends to 1 with B; small batches and equal rewards have less.
 
     Near the end of a search good designs differ by tenths while one that misses a target loses
     tens: ranks keep the tenths visible, and do not depend on the reward's unit.

@@ -8,8 +8,10 @@ baseline,
     d J / d logit[d, k] = mean over trials of (R - baseline) used[d] ([choice[d] = k] - p[d, k]),
 
 and Adam without momentum climbs it. Decisions that change nothing in a design (`used` is 0)
-leave its log-probability. All of it is NumPy: 20,000 proposals and lessons take less than a
-second.
+leave its log-probability. p is that of the lesson, not of the draw: with batches in flight
+(`--ahead`) the gradient is of draws a few lessons old, without importance weights.
+
+All of it is NumPy: 20,000 proposals and lessons take less than a second.
 """
 
 from __future__ import annotations

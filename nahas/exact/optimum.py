@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nahas.cosearch import rewarded
 from nahas.cost import DesignCosts
 from nahas.designs import Design, design
+from nahas.errors import UsageError
 from nahas.exact.check import check_close
 from nahas.exact.costs import Block, JointCosts
 from nahas.exact.every import Progress, costs_of, walk
@@ -86,7 +87,8 @@ def exact_optima(
 
     Raises:
         UsageError: when there are too many designs, or accuracies or costs come from something
-            that cannot be asked about all of them.
+            that cannot be asked about all of them, or a listed design lies on the energy target
+            to the last bits.
     """
     begun = time.monotonic()
     costs = costs_of(problem)
@@ -133,6 +135,7 @@ class Judging:
         chosen = np.where(is_met[:, np.newaxis], met, all_of)
         ranked = _ranked(chosen, ~is_met)
         designs = self._designs(problem, i, ranked[:best], chosen)
+        _check_met(designs, is_met[ranked[:best]])
         highest = self._designs(problem, i, _ranked(all_of)[:1], all_of)
         alike = is_met == is_met[ranked[0]] if ranked.size else is_met
         equal = alike & (chosen[:, REWARD] == chosen[ranked[:1], REWARD].sum())
@@ -159,6 +162,21 @@ class Judging:
         for name, seen in (("reward", REWARD), ("energy_mj", ENERGY), ("area_mm2", AREA)):
             check_close(name, found[networks, seen], getattr(trials, name), CLOSE)
         return [design(problem.joint, trials, row) for row in range(len(trials))]
+
+
+def _check_met(designs: Sequence[Design], met: NDArray[np.bool_]) -> None:
+    """Stop where the last bits of an energy decide whether a listed design meets its target.
+
+    Raises:
+        UsageError: naming such a design.
+    """
+    for of, within in zip(designs, met, strict=True):
+        if of.satisfied != within:
+            raise UsageError(
+                f"the energy of {of.network} is {of.energy_mj} mJ, which is the target but for the "
+                "rounding of a sum, so nobody can say whether it meets it: give an energy target "
+                "that is a little higher or lower"
+            )
 
 
 def simulated(problem: Problem, reward: Reward, choices: ChoiceArray) -> Trials:

@@ -15,6 +15,8 @@ T = TypeVar("T")
 RETRIES = 2
 """How often a task is given to another worker after the first was lost."""
 
+CLOSED = "the pool of workers is closed and takes no more tasks: open another"
+
 _EXHAUSTED = ("ResourceExhaustedError", "OutOfMemoryError")
 """What TensorFlow and PyTorch raise when a GPU has no memory left."""
 
@@ -36,6 +38,10 @@ class GivenUpError(WorkerError):
         )
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[GivenUpError], tuple[Reason]]:
+        """Made anew from its reason, not from its message."""
+        return type(self), (self.reason,)
+
 
 class Pool(Protocol):
     """Takes functions and runs them elsewhere, as many at a time as it has workers."""
@@ -47,6 +53,9 @@ class Pool(Protocol):
         `GivenUpError`. One that takes longer than the pool allows is killed, and given up at
         once. What the function raises, the future raises: a NahasError as it is, all else as a
         WorkerError.
+
+        Raises:
+            WorkerError: when the pool is closed.
         """
         ...
 

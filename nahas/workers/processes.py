@@ -20,9 +20,18 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from nahas.errors import WorkerError
 from nahas.manifest import usable_cores
 from nahas.vocabulary import Reason
-from nahas.workers.pool import RETRIES, GivenUpError, answered, opened, portable, tried_again
+from nahas.workers.pool import (
+    CLOSED,
+    RETRIES,
+    GivenUpError,
+    answered,
+    opened,
+    portable,
+    tried_again,
+)
 
 T = TypeVar("T")
 
@@ -54,6 +63,7 @@ class Processes:
         self._time_limit_s = time_limit_s
         self._retries = retries
         self._closed = False
+        self._taking = threading.Lock()
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         share = threads or max(1, usable_cores() // workers)
         self._workers = [_Worker(share) for _ in range(workers)]
@@ -72,16 +82,20 @@ class Processes:
     def submit(self, function: Callable[..., T], *arguments: Any) -> Future[T]:
         """See `Pool.submit`."""
         future: Future[T] = Future()
-        self._tasks.put((future, function, arguments))
+        with self._taking:
+            if self._closed:
+                raise WorkerError(CLOSED)
+            self._tasks.put((future, function, arguments))
         return future
 
     def close(self) -> None:
         """See `Pool.close`."""
-        if self._closed:
-            return
-        self._closed = True
-        for _ in self._feeders:
-            self._tasks.put(None)
+        with self._taking:
+            if self._closed:
+                return
+            self._closed = True
+            for _ in self._feeders:
+                self._tasks.put(None)
         for worker in self._workers:
             worker.stop()
         for feeder in self._feeders:
@@ -155,10 +169,11 @@ class _Worker:
         """Kill the process and start no other."""
         with self._lock:
             self._stopped = True
-            if self._process is not None:
-                self._process.kill()  # whoever waits for its answer is told by the pipe
-        if self._process is not None:
-            self._process.join()
+            process = self._process
+            if process is not None:
+                process.kill()  # whoever waits for its answer is told by the pipe
+        if process is not None:
+            process.join()
 
     def _started(self) -> Connection:
         with self._lock:
@@ -194,7 +209,13 @@ def _work(pipe: Connection) -> None:
         except Exception as error:  # of a function or an argument that cannot be read here
             pipe.send((False, portable(error)))
             continue
-        pipe.send(answered(function, arguments))
+        answer = answered(function, arguments)
+        try:
+            pipe.send(answer)
+        except OSError:  # the driver has ended
+            return
+        except Exception as error:  # of an answer that cannot be sent
+            pipe.send((False, portable(error)))
 
 
 def _end_with_driver() -> None:

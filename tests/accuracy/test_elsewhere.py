@@ -1,13 +1,16 @@
 """Children that other processes train are those that this one trains."""
 
 import json
+import math
 
 import numpy as np
 import pytest
 
+from nahas.accuracy.ledger import Child, Ledger
 from nahas.accuracy.trained import Elsewhere, TrainedChildren
 from nahas.children.jobs import Images
 from nahas.children.recipe import Recipe
+from nahas.children.training import Reason
 from nahas.spaces.named import named
 from nahas.workers.named import Workers
 from tests.spaces.test_from_file import SPACE
@@ -51,3 +54,15 @@ def test_two_processes_train_the_same_children_and_the_ledger_remembers_them(ima
     children = json.loads(ledger.read_text())["children"]
     assert [child["epochs"] for child in children.values()] == [1, 1]
     assert not any(path.is_dir() and any(path.iterdir()) for path in ledger.parent.iterdir())
+
+
+def test_who_was_given_up_for_time_is_forgotten_where_the_limit_is_another(tmp_path):
+    ours = {"seconds": 0.0, "epochs": 0}
+    late = Child(accuracy_percent=math.nan, reason=Reason.TIME_LIMIT.value, **ours)
+    lost = Child(accuracy_percent=math.nan, reason=Reason.WORKER_LOST.value, **ours)
+    short = Child(accuracy_percent=50.0, reason=Reason.TIME_LIMIT.value, **ours)  # by itself
+    path = tmp_path / "children.json"
+    Ledger(path, {}, 60.0).write({"late": late, "lost": lost, "short": short})
+    assert set(Ledger(path, {}, 60.0).read()) == {"late", "lost", "short"}
+    assert set(Ledger(path, {}, 90.0).read()) == {"lost", "short"}
+    assert set(Ledger(path, {}).read()) == {"lost", "short"}

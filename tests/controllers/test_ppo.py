@@ -194,6 +194,13 @@ class TestAdvantages:
         advantages = ranked(np.array([1.0, 2.0, 2.0, 3.0]))
         assert advantages[1] == advantages[2] == pytest.approx(0.0)
 
+    def test_of_one_reward_alone_is_its_rank_beside_the_moving_average(self):
+        controller = ppo(learning_rate=1e-2)
+        for _ in range(250):
+            choices = controller.ask(1)
+            controller.tell(choices, choices[:, 0].astype(float))
+        assert controller.ask(100)[:, 0].mean() > 1.5
+
     @pytest.mark.parametrize("advantage", ADVANTAGES)
     def test_of_either_kind_teach(self, advantage):
         controller = ppo(advantage=advantage, learning_rate=1e-2)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from nahas.cosearch import rewarded
 from nahas.designs import best_designs
+from nahas.errors import UsageError
+from nahas.exact import optimum
 from nahas.exact.answer import exact_answer
 from nahas.exact.costs import every_choice
-from nahas.exact.optimum import exact_optima, exact_optimum
+from nahas.exact.optimum import exact_optima, exact_optimum, simulated
 from nahas.reward import PRESETS, Reward, Target
 from tests.exact.small import accelerators, problem_of_few
 
@@ -130,3 +134,15 @@ def test_one_pass_answers_all_and_checks_itself(problem, answers):
         first=0,
     )
     assert rewards.reward.max() == pytest.approx(answers[1].highest.reward, rel=1e-12)
+
+
+def test_a_design_on_the_energy_target_to_the_last_bits_is_not_judged(problem, monkeypatch):
+    reward = Reward((Target("energy_mj", 0.2),), p=-0.3, q=-2.5)
+
+    def a_bit_more(*measured):
+        trials = simulated(*measured)
+        return replace(trials, satisfied=~trials.satisfied)
+
+    monkeypatch.setattr(optimum, "simulated", a_bit_more)
+    with pytest.raises(UsageError, match="give an energy target that is a little higher or lower"):
+        exact_optimum(problem, reward)

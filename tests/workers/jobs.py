@@ -35,6 +35,11 @@ def remembers_too_much() -> None:
     raise MemoryError
 
 
+def cannot_be_sent() -> object:
+    """Gives what no pipe takes."""
+    return lambda: None
+
+
 def own_pid(seconds: float = 0.0) -> int:
     """The worker's process id, after some time."""
     time.sleep(seconds)

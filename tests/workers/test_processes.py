@@ -1,5 +1,6 @@
 """Processes of this machine: what they give, what is done when one is lost, hangs or is full."""
 
+import copy
 import os
 import signal
 import subprocess
@@ -63,6 +64,25 @@ def test_a_task_that_kills_every_worker_is_given_up_with_its_reason(pool, marks)
     assert reason_of(pool.submit(jobs.dies, marks, "always")) is Reason.WORKER_LOST
     assert jobs.count(marks, "always") == 1 + 2 + 1  # first, retries, and this one here
     assert pool.submit(add, 1, 1).result() == 2
+
+
+def test_an_answer_that_cannot_be_sent_is_told_and_the_worker_goes_on(pool):
+    with pytest.raises(WorkerError, match="pickle") as raised:
+        pool.submit(jobs.cannot_be_sent).result()
+    assert not isinstance(raised.value, GivenUpError)
+
+
+def test_an_error_of_the_pool_survives_the_pipe():
+    again = copy.copy(GivenUpError(Reason.TIME_LIMIT))  # made by what pickle sends
+    assert again.reason is Reason.TIME_LIMIT
+    assert str(again) == str(GivenUpError(Reason.TIME_LIMIT))
+
+
+def test_a_closed_pool_takes_no_task():
+    closed = Processes(1)
+    closed.close()
+    with pytest.raises(WorkerError, match="closed and takes no more tasks"):
+        closed.submit(add, 1, 1)
 
 
 def test_a_worker_without_memory_is_told_from_one_that_was_lost(pool, marks, monkeypatch):
