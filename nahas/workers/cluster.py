@@ -16,16 +16,7 @@ from typing import Any, TypeVar
 
 from nahas.errors import UsageError, WorkerError
 from nahas.vocabulary import Reason
-from nahas.workers.pool import (
-    CLOSED,
-    RETRIES,
-    Answer,
-    GivenUpError,
-    answered,
-    opened,
-    portable,
-    tried_again,
-)
+from nahas.workers.pool import RETRIES, Answer, GivenUpError, answered, opened, tried_again
 from nahas.workers.processes import variables
 
 T = TypeVar("T")
@@ -94,7 +85,6 @@ class Cluster:
         self._lock = threading.Lock()
         self._running: list[_Running] = []
         self._closed = threading.Event()
-        self._failed: Exception | None = None
         self._mine = self._joined(address, cpus, workers)
         self._remote = self._ray.remote(_begun_then_answered).options(
             num_cpus=cpus, num_gpus=gpus, max_retries=0, num_returns="streaming"
@@ -108,20 +98,15 @@ class Cluster:
         future.set_running_or_notify_cancel()
         task = _Running(future, function, arguments)
         with self._lock:
-            if self._closed.is_set():
-                raise WorkerError(CLOSED)
-            if self._failed is not None:
-                raise self._failed
             self._begin(task)
             self._running.append(task)
         return future
 
     def close(self) -> None:
         """See `Pool.close`."""
-        with self._lock:
-            if self._closed.is_set():
-                return
-            self._closed.set()
+        if self._closed.is_set():
+            return
+        self._closed.set()
         self._watcher.join()
         for task in self._running:
             self._ray.cancel(task.answers, force=True)
@@ -156,17 +141,6 @@ class Cluster:
         task.answers = self._remote.remote(task.function, task.arguments)
 
     def _watch(self) -> None:
-        try:
-            self._look()
-        except Exception as error:  # whatever it is, nobody is left to wait for the cluster
-            with self._lock:
-                self._failed = portable(error)
-                for task in self._running:
-                    if not task.future.done():
-                        task.future.set_exception(self._failed)
-                self._running.clear()
-
-    def _look(self) -> None:
         while not self._closed.is_set():
             with self._lock:
                 tasks = {id(task.answers): task for task in self._running}

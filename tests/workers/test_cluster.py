@@ -64,14 +64,3 @@ def test_without_ray_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"pip install 'nahas\[ray\]'"):
         Workers(ray="local").open()
-
-
-def test_a_watcher_that_fails_leaves_nobody_waiting(cluster, monkeypatch):
-    second = Workers(ray="local", processes=2).open()  # of the same cluster, with its own watcher
-    future = second.submit(jobs.own_pid, 5.0)
-    monkeypatch.setattr(second, "_kill_late", lambda _: 1 / 0)
-    with pytest.raises(WorkerError, match="ZeroDivisionError"):
-        future.result(timeout=20.0)
-    with pytest.raises(WorkerError, match="ZeroDivisionError"):
-        second.submit(add, 1, 1)
-    second.close()
