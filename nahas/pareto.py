@@ -97,7 +97,8 @@ class ParetoReward:
     def alone(self, trials: Trials) -> NDArray[np.float64]:
         """What each of trials [T] dominates by itself, whatever was found before it: [T]."""
         objectives = self.objectives(trials.accuracy, trials.costs)
-        return np.maximum(_CORNER - objectives, 0.0).prod(axis=1)
+        volumes: NDArray[np.float64] = np.maximum(_CORNER - objectives, 0.0).prod(axis=1)
+        return volumes
 
     def remember(self, trials: Trials) -> None:
         """Take over the front of trials, in their order."""

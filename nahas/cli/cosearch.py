@@ -131,13 +131,15 @@ def cosearch(ctx: click.Context, out: Output, /, **given: Any) -> int:
     studied = not (options["dry_run"] or options["exhaustive"])
     search = _search(options, study=folder / STUDY_FILE if studied else None)
     check_words(search)
+    if options["exhaustive"]:
+        from nahas.cli.exhaustive import exhaustive
+
+        use_workers(_threads(search))
+        announce_compilation(out)
+        return exhaustive(out, search, options)
     with Trackers.of(search, options["trackers"], out.warn) as trackers:
         use_workers(_threads(search))
         announce_compilation(out)
-        if options["exhaustive"]:
-            from nahas.cli.exhaustive import exhaustive
-
-            return exhaustive(out, search, options)
         if options["dry_run"]:
             return _foresee(out, search)
         started = time.monotonic()

@@ -35,6 +35,6 @@ def test_what_is_wrong_is_one_line(nahas, file, command):
 def test_a_run_is_named_by_the_space_and_finds_the_file_from_anywhere(file):
     given = {"space": "spaces.py:mine", "seed": 3, "run_dir": None}
     assert str(_folder(given)) == "runs/mine-3"
-    names = ("table", "tables", "cost_model", "surrogate", "supernet", "data")
+    names = ("table", "tables", "cost_model", "surrogate", "supernet", "data", "accelerator")
     others = {"baseline": "edge-baseline", **dict.fromkeys(names)}
     assert with_absolute_paths(given | others)["space"] == f"{file}:mine"
