@@ -98,12 +98,15 @@ def assert_same(a, b):
 )
 def test_a_killed_search_continues_as_if_it_had_never_stopped(tmp_path, root, controller, lives):
     search = search_of(controller, 200, tmp_path / "killed.db")
-    told = 0
+    before = 0
     for life, (batches, delay_s) in enumerate(lives):
-        told += killed_after(start(root, search, resume=life > 0), batches, delay_s)
+        told = killed_after(start(root, search, resume=life > 0), batches, delay_s)
         with Study.read(search.study) as study:
             kept = study.trials()
-        assert len(kept) in (20 * told, 20 * (told + 1))
+        # A new life may propose again, alike, what came after the controller's last kept state.
+        assert before <= len(kept) <= before + 20 * (told + 1)
+        assert life > 0 or len(kept) >= 20 * told
+        before = len(kept)
     resumed = searched(fake_problem(), replace(search, resume=True))
     unbroken = searched(fake_problem(), replace(search, study=tmp_path / "unbroken.db"))
     assert_same(resumed.trials, unbroken.trials)

@@ -26,6 +26,8 @@ SEARCH = Search(space="macro", controller="reinforce", trials=32, batch=6, ahead
 class Here:
     """Workers that are none: a task is done when it is submitted."""
 
+    time_limit_s = None
+
     def open(self):
         return self
 
@@ -46,6 +48,7 @@ class Kept:
     """Workers that were opened by someone else, who closes them."""
 
     pool: Any
+    time_limit_s: float | None = None
 
     def open(self):
         return self
