@@ -112,6 +112,7 @@ class TestRuns:
     def run(self, regret, monkeypatch, tmp_path, capsys):
         def ran(*words):
             how = ("--seeds", "2", "--trials", "40", "--controllers", "random", "--best-known")
+            how += ("--first-seed", "0")
             what = ("--targets", "latency 1x", "--strategies", "joint", "phase", "--no-soft")
             cells = ("--cells", str(tmp_path / "cells.jsonl"))
             monkeypatch.setattr(sys, "argv", ["regret.py", *how, *what, *cells, *words])

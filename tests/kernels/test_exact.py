@@ -85,7 +85,7 @@ def test_the_best_design_of_each_network_is_remembered(run, seed, asked):
     for r, of in enumerate(goals):
         for n in (0, 2):
             seen = [
-                (-float(earns.py_func(of, accuracy[n], latency[n, a], energy[n, a], area[a])),
+                (-float(run(earns, of, accuracy[n], latency[n, a], energy[n, a], area[a])),
                  energy[n, a], area[a], numbers[a],
                  bool(small[r, n])
                  and latency[n, a] <= of[0] and energy[n, a] <= of[1] and area[a] <= of[2])
