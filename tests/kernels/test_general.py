@@ -34,7 +34,7 @@ CASES = {
 def test_the_search_finds_the_optimum_of_its_space(name, objective):
     keeps, local, registers, axes, dims = CASES[name]
     layer, accelerator = Layer(name="tiny", **dims), small(keeps, local, registers, axes)
-    best = enumerated(layer, accelerator, objective)
+    best, _ = enumerated(layer, accelerator, objective)
     assert best is not None
     found = map_layer(layer, accelerator, objective)
     figure = {
