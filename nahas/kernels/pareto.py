@@ -48,6 +48,7 @@ def hypervolume(points: Points, reference: NDArray[np.float64]) -> float:
 
     Points that are not better than the reference in every objective add nothing.
     """
+    _check(points, reference)
     gains = Archive(reference).add(points)
     return float(gains[gains > 0].sum())
 
