@@ -67,7 +67,7 @@ def test_a_task_that_kills_every_worker_is_given_up_with_its_reason(pool, marks)
 
 
 def test_an_answer_that_cannot_be_sent_is_told_and_the_worker_goes_on(pool):
-    with pytest.raises(WorkerError, match="pickle|Can't get local object") as raised:
+    with pytest.raises(WorkerError, match=r"pickle|Can't get local object") as raised:
         pool.submit(jobs.cannot_be_sent).result()
     assert not isinstance(raised.value, GivenUpError)
 
