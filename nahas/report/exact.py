@@ -14,10 +14,9 @@ import numpy as np
 
 from nahas.designs import Design
 from nahas.exact.answer import Answer
-from nahas.files import written_whole
 from nahas.kernels.pareto import nondominated
 from nahas.problem import Problem
-from nahas.report.figures import ACCENT, GREY, INK, SHOWN_QUANTILE, STYLE, TARGET
+from nahas.report.figures import ACCENT, GREY, INK, SHOWN_QUANTILE, STYLE, TARGET, save_figure
 from nahas.report.summary import design_document, target_text
 
 if TYPE_CHECKING:
@@ -112,16 +111,8 @@ def write_front_figure(told: Told, folder: Path) -> list[Path]:
     """
     import matplotlib as mpl
 
-    written = []
     with mpl.rc_context(STYLE):
-        figure = front_figure(told)
-        for kind in ("png", "svg"):
-            path = folder / f"front.{kind}"
-            with written_whole(path) as temporary:
-                dated = {"Date": None} if kind == "svg" else {}
-                figure.savefig(temporary, format=kind, dpi=160, metadata=dated)
-            written.append(path)
-    return written
+        return save_figure(front_figure(told), folder, "front")
 
 
 def front_figure(told: Told) -> Figure:

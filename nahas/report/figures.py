@@ -70,16 +70,22 @@ def write_figures(
         drawn["importance"] = lambda: importance_figure(document)
     if document and any(document["layers"].values()):
         drawn["layers"] = lambda: layers_figure(document)
-    written = []
+    written: list[Path] = []
     with mpl.rc_context(STYLE):
         for name, draw in drawn.items():
-            figure = draw()
-            for kind in ("png", "svg"):
-                path = folder / f"{name}.{kind}"
-                with written_whole(path) as temporary:
-                    dated = {"Date": None} if kind == "svg" else {}
-                    figure.savefig(temporary, format=kind, dpi=160, metadata=dated)
-                written.append(path)
+            written += save_figure(draw(), folder, name)
+    return written
+
+
+def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write a figure as PNG and SVG, each whole or not at all; the files."""
+    written = []
+    for kind in ("png", "svg"):
+        path = folder / f"{name}.{kind}"
+        with written_whole(path) as temporary:
+            dated = {"Date": None} if kind == "svg" else {}
+            figure.savefig(temporary, format=kind, dpi=160, metadata=dated)
+        written.append(path)
     return written
 
 

@@ -93,7 +93,7 @@ class Trackers:
         for name in list(self._begun):
             try:
                 how(self._named[name])
-            except Exception as error:
+            except Exception as error:  # a plug-in may raise anything, and must lose no trial
                 self._begun.remove(name)
                 reason = " ".join(str(error).split()) or type(error).__name__
                 self._warn(
